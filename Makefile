@@ -1,0 +1,61 @@
+# Both user commands (bench, test) do all their set-up in .venv; a stamp named after the pins' digest says what is installed.
+.DEFAULT_GOAL := help
+.PHONY: help bench test check format e2e trust benchmarks lock clean
+PYTHON ?= python3
+BIN := .venv/bin
+digest = $(shell sha256sum $(1) pyproject.toml | sha256sum | cut -c1-16)
+BENCH := .venv/.bench-$(call digest,requirements/bench.txt)
+DEV := .venv/.dev-$(call digest,requirements/dev.txt)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("hoptax needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+define install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endef
+
+$(BENCH): requirements/bench.txt | .venv/bin/python
+	$(call install,requirements/bench.txt)
+	@touch $@
+
+$(DEV): requirements/dev.txt | .venv/bin/python
+	$(call install,requirements/dev.txt)
+	@touch $@
+
+bench: $(BENCH) ## what does a mesh cost per hop here? (about five minutes)
+	$(BIN)/hoptax run quick
+
+test: $(DEV) ## every test that needs no cluster
+	$(BIN)/python -m pytest -m "not e2e"
+
+check: $(DEV) ## format, lint, types, arrows, unit tests
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not system and not e2e"
+
+format: $(DEV) ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+
+e2e: $(DEV) ## slow lane: whole experiments
+	$(BIN)/python -m pytest -m e2e
+
+trust: $(DEV) ## the evidence of docs/trust.md, measured again (about 40 minutes)
+	$(BIN)/python -m benchmarks.trust
+
+benchmarks: $(DEV) ## engine, service and proxy against their references (wrk, h2load, nginx needed)
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.service
+
+lock: $(DEV) ## resolve the pins again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --extra envoy pyproject.toml requirements/build.in -o requirements/bench.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --all-extras pyproject.toml requirements/build.in -c requirements/bench.txt -o requirements/dev.txt
+
+clean: ## remove what was built (not results)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

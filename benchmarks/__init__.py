@@ -1,0 +1,1 @@
+"""Measurements of hoptax itself: each compares two sides in one interleaved run and prints intervals."""

@@ -1,0 +1,1 @@
+"""The instrument: it knows no mesh, topology or workload by name."""

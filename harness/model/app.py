@@ -1,0 +1,101 @@
+"""The units of the application itself, the same in every arm: only the address to which a call goes differs.
+
+The fan-out service reads one JSON document, `service.json`, whose shape is given by `service_document`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.model.mesh import Traffic
+from harness.model.plan import APP_PORT, FRONT_PORT, OBSERVE_PORT, File, Ready, Unit, address, replica_host
+from harness.model.topology import Service, Topology
+
+Via = Callable[[str, Service], tuple[str, ...]]
+"""From (caller's host, callee) to the endpoints `address:port` (may hold references) that the app sends to, in turn."""
+
+
+def direct(_host: str, callee: Service) -> tuple[str, ...]:
+    """No mesh: every replica of the callee, round robin in the app."""
+    return tuple(f"{address(replica_host(callee.name, n))}:{APP_PORT}" for n in range(callee.replicas))
+
+
+def through_sidecar(outbound_port: int) -> Via:
+    """A mesh without interception: the sidecar of the caller's own host."""
+    return lambda host, _callee: (f"{address(host)}:{outbound_port}",)
+
+
+def service_document(topology: Topology, service: Service, replica: int, traffic: Traffic, via: Via) -> dict[str, Any]:
+    """What one replica of the fan-out service has to know, as JSON.
+
+    `calls` of a step start together. `endpoints` are used in turn, request by request, over keep-alive connections.
+    `front` is 0 except at the entry.
+    """
+    host = replica_host(service.name, replica)
+    work = service.work
+    return {
+        "service": service.name,
+        "replica": replica,
+        "address": address(host),
+        "ports": {
+            "app": APP_PORT,
+            "observe": OBSERVE_PORT,
+            "front": FRONT_PORT if service.name == topology.entry else 0,
+        },
+        "work": {
+            "cpu_us": work.cpu_us,
+            "sleep_us": work.sleep_us,
+            "response_bytes": work.response_bytes,
+            "error_rate": work.error_rate,
+        },
+        "timeouts_s": {
+            "connect": traffic.connect_timeout_s,
+            "request": traffic.request_timeout_s,
+            "idle": traffic.idle_timeout_s,
+        },
+        "steps": _steps(topology, service, host, via),
+    }
+
+
+def _steps(topology: Topology, service: Service, host: str, via: Via) -> list[list[Mapping[str, Any]]]:
+    hops = iter(hop for hop in topology.hops() if hop.caller == service.name)
+    return [
+        [
+            {
+                "hop": next(hops).id,
+                "service": call.service,
+                "endpoints": list(via(host, topology.service(call.service))),
+                "request_bytes": call.request_bytes,
+                "probability": call.probability,
+            }
+            for call in step.calls
+        ]
+        for step in service.script
+    ]
+
+
+def app_units(
+    topology: Topology, traffic: Traffic, via: Via, after: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[Unit, ...]:
+    """One unit per replica, callees before callers; `after` adds, per host, units (its sidecar) that must be ready first."""
+    units: list[Unit] = []
+    for service in reversed(topology.services):
+        for replica in range(service.replicas):
+            host = replica_host(service.name, replica)
+            document = service_document(topology, service, replica, traffic, via)
+            ports = document["ports"]
+            units.append(
+                Unit(
+                    name=host,
+                    role="app",
+                    host=host,
+                    service=service.name,
+                    program=service.program,
+                    args=("${dir}/service.json",),
+                    files=(File("service.json", json.dumps(document, indent=1)),),
+                    ports=tuple(port for port in (ports["app"], ports["observe"], ports["front"]) if port),
+                    ready=Ready(port=OBSERVE_PORT, path="/ready"),
+                    after=(after or {}).get(host, ()),
+                )
+            )
+    return tuple(units)

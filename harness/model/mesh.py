@@ -1,0 +1,80 @@
+"""Mesh: something that can carry a topology's traffic, as a pure function from a topology to a plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from harness.model.plan import Plan
+from harness.model.program import Program
+from harness.model.topology import Topology
+
+API_VERSION = 1
+
+Support = Literal["optional", "always", "unsupported"]
+
+FEATURES: Mapping[str, str] = {
+    "mtls": "mutual TLS between sidecars, strict, with SPIFFE identities",
+    "least-request": "power of two choices by requests in flight instead of round robin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The settings that must be equal in every arm, because meshes' own defaults differ (retries 0 or 2, timeout none or 15 s).
+
+    Every adapter writes each of them out. Times in seconds, sizes in bytes.
+    """
+
+    connect_timeout_s: float = 1.0
+    request_timeout_s: float = 15.0
+    idle_timeout_s: float = 300.0
+    retries: int = 0
+    max_connections: int = 1024
+    max_requests: int = 1024
+    max_header_bytes: int = 60 * 1024
+    max_headers: int = 100
+    buffer_bytes: int = 1024 * 1024
+    access_log: bool = False
+    tracing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFacts:
+    """What a mesh may know of the platform when it plans: its name, and whether traffic is captured without the app's help.
+
+    Without interception the app sends to its own sidecar's outbound port and names the callee in `Host`.
+    """
+
+    name: str
+    interception: bool
+
+
+@runtime_checkable
+class Mesh(Protocol):
+    """The contract of an adapter; a module with these names satisfies it.
+
+    `capabilities` states every feature of FEATURES. `plan` is called with features that are "optional" or "always" here,
+    opens no socket, starts no process, reads no clock, and returns equal plans for equal arguments.
+    `programs` are what the mesh's version depends on: their versions and digests go into the manifest.
+    """
+
+    name: str
+    api: int
+    capabilities: Mapping[str, Support]
+    programs: tuple[Program, ...]
+
+    def plan(self, topology: Topology, features: frozenset[str], traffic: Traffic, platform: PlatformFacts) -> Plan: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A mesh with its features, as it is measured. `id` is canonical; `name` is for people."""
+
+    mesh: Mesh
+    features: frozenset[str]
+    name: str
+
+    @property
+    def id(self) -> str:
+        """`mesh` or `mesh[feature,feature]`, features sorted."""
+        return f"{self.mesh.name}[{','.join(sorted(self.features))}]" if self.features else self.mesh.name

@@ -1,0 +1,133 @@
+"""Plan: what to start for an arm and a topology. It starts nothing and knows no address, key or path of a machine.
+
+What a plan can't know it names by reference, written `${kind.name}` inside any text of a unit; the platform resolves them
+at launch:
+
+| reference            | becomes                                                                                    |
+|----------------------|--------------------------------------------------------------------------------------------|
+| `${address.HOST}`    | the IP address of that host (units of one host share it, like the containers of a pod)      |
+| `${identity.NAME}`   | a folder with `cert.pem` (leaf, then intermediates), `key.pem`, `ca.pem` of that identity   |
+| `${authority}`       | the CA's folder (only a control plane may ask for it; it holds the CA's key)                |
+| `${secret.NAME}`     | a fresh random token, the same for every mention of NAME in one launch                      |
+| `${dir}`             | the unit's own folder, where its `files` lie                                                |
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.model.program import Program
+
+Role = Literal["app", "sidecar", "control", "load"]
+Lifetime = Literal["cluster", "experiment", "trial"]
+
+APP_PORT = 8080
+FRONT_PORT = 8081
+OBSERVE_PORT = 8090
+INBOUND_PORT = 15006
+OUTBOUND_PORT = 15001
+ADMIN_PORT = 15000
+METRICS_PORT = 15090
+CONTROL_PORT = 15010
+
+REFERENCE = re.compile(r"\$\{([a-z]+)(?:\.([A-Za-z0-9_.-]+))?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A text file in the unit's folder; `content` may hold references. `private` files get mode 0600."""
+
+    name: str
+    content: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A unit is ready when `GET path` on `port` of its host answers 200; with an empty path, when TCP connects."""
+
+    port: int
+    path: str = ""
+    within_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One process (or container): what to run, where, and how to tell that it is ready.
+
+    `after` names units that must be ready first. `ports` are those it binds on its host's address; the platform checks
+    that they are free. `identity` is the SPIFFE id that the unit must prove on the wire, "" for none.
+    """
+
+    name: str
+    role: Role
+    host: str
+    program: Program
+    args: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    ports: tuple[int, ...] = ()
+    ready: Ready | None = None
+    after: tuple[str, ...] = ()
+    service: str = ""
+    identity: str = ""
+    lifetime: Lifetime = "trial"
+    stop_grace_s: float = 2.0
+
+    def texts(self) -> Iterator[str]:
+        """Every text in which references may stand."""
+        yield from self.args
+        yield from (file.content for file in self.files)
+        yield from (value for _, value in self.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A certificate the platform has to provide before launch, at `${identity.NAME}`."""
+
+    name: str
+    spiffe_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The program that makes the authority and issues identities; every arm of an experiment shares one authority.
+
+    The platform runs `program authority DIR` once per experiment (it does nothing if the authority is there), then, per
+    launch, `program issue --authority DIR --out DIR NAME=SPIFFE_ID …` (one folder per NAME).
+    """
+
+    program: Program
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Units in starting order, what they need from the platform, and where load enters."""
+
+    units: tuple[Unit, ...]
+    entry_host: str
+    entry_port: int = FRONT_PORT
+    identities: tuple[Identity, ...] = ()
+    issuer: Issuer | None = None
+
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts in order of first mention: the platform numbers addresses by it, so equal plans get equal addresses."""
+        return tuple(dict.fromkeys(unit.host for unit in self.units))
+
+    def unit(self, name: str) -> Unit:
+        """The unit of that name (KeyError if there is none)."""
+        for unit in self.units:
+            if unit.name == name:
+                return unit
+        raise KeyError(name)
+
+
+def address(host: str) -> str:
+    """The reference to a host's address."""
+    return f"${{address.{host}}}"
+
+
+def replica_host(service: str, replica: int) -> str:
+    """The host of one replica of a service: `b-0`, `b-1`, …"""
+    return f"{service}-{replica}"

@@ -1,0 +1,102 @@
+"""Platform: the only thing that starts a plan. Deployment: a plan that is running."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.model.mesh import PlatformFacts
+from harness.model.plan import Plan, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one unit (all processes of it) has used up to `at_ns` (CLOCK_MONOTONIC). Counters count from its start.
+
+    `run_delay_ns` is time spent runnable but waiting for a CPU.
+    """
+
+    at_ns: int
+    cpu_ns: int
+    run_delay_ns: int
+    rss_bytes: int
+    pss_bytes: int
+    uss_bytes: int
+    voluntary_switches: int
+    involuntary_switches: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunningUnit:
+    """A unit as it runs: `pid` is for people and faults; `log` is its output."""
+
+    name: str
+    role: Role
+    service: str
+    host: str
+    address: str
+    pid: int
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """CPUs of the system under test and of the load generator (with the harness). Equal when there is only one."""
+
+    system: tuple[int, ...]
+    load: tuple[int, ...]
+
+    @property
+    def apart(self) -> bool:
+        """Whether the load can't take CPU from the system under test."""
+        return not set(self.system) & set(self.load)
+
+
+class Deployment(Protocol):
+    """A running plan. `close` ends every unit and is idempotent."""
+
+    plan: Plan
+    placement: Placement
+    units: Mapping[str, RunningUnit]
+
+    def entry_url(self) -> str:
+        """Where load enters, `http://address:port`."""
+        ...
+
+    def address(self, host: str) -> str:
+        """The IP address of a host."""
+        ...
+
+    def usage(self, unit: str, *, memory: bool = True) -> Usage:
+        """What the unit used until now; without `memory` the three sizes are 0 (reading them costs a millisecond)."""
+        ...
+
+    def machine_cpu_ns(self) -> tuple[int, int]:
+        """(busy, all) CPU time of the CPUs of `placement.system` since boot, kernel work that belongs to no process included."""
+        ...
+
+    def check(self) -> None:
+        """Raises EnvironmentFailure, with the last log lines, if a unit died."""
+        ...
+
+    def identity_dir(self, name: str) -> Path:
+        """The folder of an identity the plan asked for (`cert.pem`, `key.pem`, `ca.pem`)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Platform(Protocol):
+    """Starts plans. Everything it started is gone when the deployment closes or the harness ends, however it ends."""
+
+    name: str
+    facts: PlatformFacts
+
+    def launch(self, plan: Plan, workspace: Path) -> AbstractContextManager[Deployment]:
+        """Resolve the plan's references, start its units in order, wait until each is ready.
+
+        Unit folders and logs go below `workspace`. Raises EnvironmentFailure: a port taken, a program missing, a unit that
+        died or isn't ready in time (with its last log lines).
+        """
+        ...

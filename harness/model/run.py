@@ -1,0 +1,129 @@
+"""Run: the record of one trial. Plain values that go to JSON as they are; times are CLOCK_MONOTONIC nanoseconds."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the generator was asked to do: Poisson or uniform arrivals, open loop, over keep-alive connections."""
+
+    rate_rps: float
+    warmup_s: float
+    window_s: float
+    connections: int = 16
+    arrivals: str = "poisson"
+    seed: int = 1
+    timeout_s: float = 15.0
+    drain_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClockDomain:
+    """Which clock the stamps belong to: stamps of two domains are never subtracted."""
+
+    boot_id: str
+    monotonic_ns: int
+    realtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """How the generator itself fared inside the window.
+
+    `due` were scheduled, `sent` were written; `late_over_1ms` were ready more than 1 ms after due; `unsent_own_fault` were
+    not sent for the generator's fault (not for lack of a free connection); `lateness_us` has p50 and p99.
+    """
+
+    due: int
+    sent: int
+    done: int
+    censored: int
+    errors: int
+    late_over_1ms: int
+    unsent_own_fault: int
+    lateness_us: dict[str, float]
+    run_delay_ns: int
+    cpu_ns: int
+    window_ns: int
+    domain: ClockDomain
+    domain_end: ClockDomain
+
+
+@dataclass(frozen=True, slots=True)
+class UnitUsage:
+    """One unit inside the window: counters as differences between its edges, memory at both (idle, loaded)."""
+
+    unit: str
+    role: str
+    service: str
+    cpu_ns: int
+    run_delay_ns: int
+    elapsed_ns: int
+    voluntary_switches: int
+    involuntary_switches: int
+    idle: dict[str, int]
+    loaded: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HopCounts:
+    """One hop inside the window: latency buckets (see harness.wire.buckets) of the whole call and of its three parts.
+
+    Each of `elapsed`, `request`, `callee`, `response` maps bucket index to count; `sums_ns` are exact sums of the same
+    four. Calls with more than one attempt or an error count in `calls`, not in the buckets.
+    """
+
+    hop: str
+    calls: int
+    errors: int
+    retried: int
+    sums_ns: dict[str, int]
+    elapsed: dict[int, int]
+    request: dict[int, int]
+    callee: dict[int, int]
+    response: dict[int, int]
+    per_second: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Whether numbers may be used. Doubt has reasons; reasons are sentences with fact, value and allowed."""
+
+    valid: bool
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """One thing the arm had to prove from outside: what was tried, what was seen."""
+
+    check: str
+    passed: bool
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One arm under one load for one window, in one round. `rows` is the Parquet file beside it."""
+
+    id: str
+    experiment: str
+    arm: str
+    topology: str
+    round: int
+    order: int
+    load: Load
+    load_name: str
+    window_start_ns: int
+    window_end_ns: int
+    generator: Generator
+    hops: tuple[HopCounts, ...]
+    units: tuple[UnitUsage, ...]
+    machine_busy_ns: int
+    machine_all_ns: int
+    parity: tuple[Parity, ...]
+    validity: Validity
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    rows: str = ""

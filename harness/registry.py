@@ -1,0 +1,94 @@
+"""Finds meshes, services and workload folders by entry point: ours like anybody's. Nothing else imports them by name."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import cast
+
+from harness.model.errors import UsageError, unknown
+from harness.model.mesh import API_VERSION, FEATURES, Arm, Mesh
+from harness.model.program import Program
+
+_ARM = re.compile(r"(?P<mesh>[a-z][a-z0-9-]*)(?:\[(?P<features>[a-z0-9,-]*)\])?")
+
+
+def _points(group: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"hoptax.{group}")}
+
+
+def mesh_names() -> tuple[str, ...]:
+    """Every mesh that is installed, sorted."""
+    return tuple(sorted(_points("meshes")))
+
+
+@cache
+def mesh(name: str) -> Mesh:
+    """The adapter of that name; UsageError if there is none or it was written for another API version."""
+    points = _points("meshes")
+    if name not in points:
+        raise unknown("mesh", name, mesh_names())
+    adapter = cast("Mesh", points[name].load())
+    if adapter.api != API_VERSION:
+        raise UsageError(
+            f"mesh {name!r} is written for adapter API {adapter.api}, this hoptax has {API_VERSION}: update one of them"
+        )
+    return adapter
+
+
+def arm(text: str) -> Arm:
+    """`mesh` or `mesh[feature,…]` as an arm. Features that the mesh always has are added, so equal arms get equal ids."""
+    match = _ARM.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"arm {text!r} can't be read: write mesh or mesh[feature,feature], e.g. builtin[mtls]")
+    adapter = mesh(match["mesh"])
+    asked = frozenset(filter(None, (match["features"] or "").split(",")))
+    for feature in sorted(asked):
+        if feature not in FEATURES:
+            raise unknown("feature", feature, FEATURES)
+        if adapter.capabilities[feature] == "unsupported":
+            can = sorted(name for name, support in adapter.capabilities.items() if support != "unsupported")
+            raise UsageError(
+                f"mesh {adapter.name!r} has no {feature!r}: it can do {', '.join(can) or 'nothing beyond carrying traffic'}"
+            )
+    always = frozenset(name for name, support in adapter.capabilities.items() if support == "always")
+    features = asked | always
+    return Arm(adapter, features, f"{adapter.name}[{','.join(sorted(features))}]" if features else adapter.name)
+
+
+@cache
+def service_program(name: str = "fanout") -> Program:
+    """The program of a service kind; `fanout` is the application that topologies use unless they bring their own."""
+    points = _points("services")
+    if name not in points:
+        raise unknown("service program", name, points)
+    return cast("Program", points[name].load().PROGRAM)
+
+
+def workload_files(kind: str) -> dict[str, Path]:
+    """Every `<kind>/*.yaml` of the installed workload packages, by stem; `kind` is topologies or experiments."""
+    found: dict[str, Path] = {}
+    for folder in _workload_folders():
+        for path in sorted((folder / kind).glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def find_file(kind: str, name: str) -> Path:
+    """A path that exists, or the shipped file of that name; `kind` is topologies or experiments."""
+    shipped = workload_files(kind)
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.is_file():
+        return path
+    noun = {"topologies": "topology", "experiments": "experiment"}[kind]
+    raise UsageError(f"unknown {noun} {name!r}: have {', '.join(sorted(shipped))}, or give the path of a YAML file")
+
+
+def _workload_folders() -> Iterable[Path]:
+    for point in _points("workloads").values():
+        module = import_module(point.value)
+        yield from (Path(folder) for folder in module.__path__)
