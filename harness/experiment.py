@@ -1,0 +1,170 @@
+"""The experiment file: YAML → Experiment, every key checked and every name resolved before anything starts.
+
+```yaml
+name: quick
+arms: [baseline, "envoy[mtls]", "builtin[mtls]"]
+reference: baseline            # overheads are differences to it; default: the first arm
+contrasts: [["builtin[mtls]", "envoy[mtls]"]]
+topologies: [chain-4]
+rounds: 8
+seed: 1
+loads:
+  auto: {rate: auto, window: 5s, warmup: 2s, connections: 16, arrivals: poisson}
+```
+
+`rate: auto` asks for a pilot: the load at which the slowest arm uses at most half of its cores.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness import registry
+from harness.model.errors import UsageError, unknown
+from harness.model.mesh import Arm
+from harness.model.quantities import duration_s
+from harness.model.run import Load
+from harness.model.topology import Topology
+from harness.topology import load_topology
+
+MAX_ROUNDS = 200
+MAX_WINDOW_S = 3600.0
+MAX_RATE_RPS = 100_000
+AUTO_RATE = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Arms × topologies × loads, for so many rounds. A load with rate AUTO_RATE waits for the pilot."""
+
+    name: str
+    arms: tuple[Arm, ...]
+    reference: str
+    contrasts: tuple[tuple[str, str], ...]
+    topologies: tuple[Topology, ...]
+    loads: dict[str, Load]
+    rounds: int
+    seed: int
+
+    def arm(self, arm_id: str) -> Arm:
+        """The arm of that id."""
+        return next(arm for arm in self.arms if arm.id == arm_id)
+
+    def topology(self, name: str) -> Topology:
+        """The topology of that name."""
+        return next(topology for topology in self.topologies if topology.name == name)
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("write a number with a unit, e.g. 5s")  # noqa: TRY004 - pydantic turns it into a message
+    try:
+        return duration_s(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _rate(value: object) -> object:
+    return None if value == "auto" else value
+
+
+_Seconds = Annotated[float, BeforeValidator(_seconds)]
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Load(BaseModel):
+    model_config = _STRICT
+    rate: Annotated[Annotated[float, Field(gt=0, le=MAX_RATE_RPS)] | None, BeforeValidator(_rate)] = None
+    warmup: Annotated[_Seconds, Field(ge=0, le=MAX_WINDOW_S)] = 2.0
+    window: Annotated[_Seconds, Field(ge=1, le=MAX_WINDOW_S)] = 5.0
+    connections: Annotated[int, Field(ge=1, le=1024)] = 16
+    arrivals: Literal["poisson", "uniform"] = "poisson"
+    timeout: Annotated[_Seconds, Field(gt=0, le=600)] = 15.0
+    drain: Annotated[_Seconds, Field(ge=0, le=600)] = 5.0
+
+
+class _File(BaseModel):
+    model_config = _STRICT
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+    arms: Annotated[tuple[str, ...], Field(min_length=1, max_length=32)]
+    reference: str | None = None
+    contrasts: tuple[tuple[str, str], ...] = ()
+    topologies: Annotated[tuple[str, ...], Field(min_length=1)]
+    rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)] = 8
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    loads: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")], _Load], Field(min_length=1)]
+
+
+def load_experiment(name: str, *, arms: tuple[str, ...] = (), rounds: int | None = None) -> Experiment:
+    """The experiment of that name or path, with the arms and rounds of the command line instead of the file's, if given.
+
+    Raises UsageError for an unreadable file, an unknown key or name, a value out of range.
+    """
+    path = registry.find_file("experiments", name)
+    file = _validated(path, _read(path))
+    experiment = _resolve(file, arms)
+    return experiment if rounds is None else _with_rounds(experiment, rounds)
+
+
+def _read(path: Path) -> Any:  # Any: YAML holds anything; _validated makes it typed
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"experiment {path} can't be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"experiment {path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _validated(path: Path, document: Any) -> _File:  # Any: as above
+    if not isinstance(document, dict):
+        raise UsageError(
+            f"experiment {path} holds no mapping: start with `name: …` (see workloads/experiments/quick.yaml)"
+        )
+    try:
+        return _File.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            model = _Load if first["loc"][0] == "loads" else _File
+            raise UsageError(
+                f"experiment {path}: unknown key {where!r}: have {', '.join(model.model_fields)}"
+            ) from None
+        raise UsageError(f"experiment {path}: {where}: {first['msg']} (is {first['input']!r})") from None
+
+
+def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
+    resolved = tuple(dict.fromkeys(registry.arm(text) for text in (arms or file.arms)))
+    ids = [arm.id for arm in resolved]
+    asked = registry.arm(file.reference).id if file.reference else ids[0]
+    if asked not in ids and not arms:
+        raise unknown("reference arm", asked, ids)
+    pairs = tuple((registry.arm(left).id, registry.arm(right).id) for left, right in file.contrasts)
+    return Experiment(
+        name=file.name,
+        arms=resolved,
+        reference=asked if asked in ids else ids[0],
+        contrasts=tuple(pair for pair in pairs if set(pair) <= set(ids)),
+        topologies=tuple(_topology(name) for name in dict.fromkeys(file.topologies)),
+        loads={name: _load(load, file.seed) for name, load in file.loads.items()},
+        rounds=file.rounds,
+        seed=file.seed,
+    )
+
+
+def _topology(name: str) -> Topology:
+    return load_topology(registry.find_file("topologies", name), registry.service_program())
+
+
+def _load(load: _Load, seed: int) -> Load:
+    rate = AUTO_RATE if load.rate is None else load.rate
+    return Load(rate, load.warmup, load.window, load.connections, load.arrivals, seed, load.timeout, load.drain)
+
+
+def _with_rounds(experiment: Experiment, rounds: int) -> Experiment:
+    if not 1 <= rounds <= MAX_ROUNDS:
+        raise UsageError(f"{rounds} rounds: allowed are 1 to {MAX_ROUNDS} (6 or more give an interval)")
+    return replace(experiment, rounds=rounds)
