@@ -54,8 +54,7 @@ def arm(text: str) -> Arm:
                 f"mesh {adapter.name!r} has no {feature!r}: it can do {', '.join(can) or 'nothing beyond carrying traffic'}"
             )
     always = frozenset(name for name, support in adapter.capabilities.items() if support == "always")
-    features = asked | always
-    return Arm(adapter, features, f"{adapter.name}[{','.join(sorted(features))}]" if features else adapter.name)
+    return Arm(adapter, asked | always)
 
 
 @cache

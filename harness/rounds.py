@@ -7,6 +7,9 @@ import random
 from dataclasses import dataclass
 
 
+_FILE_SAFE = str.maketrans({"[": ".", ",": ".", "#": ".", "]": None})
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One arm under one load on one topology, in one round; `order` is its place in the round, from 0."""
@@ -21,7 +24,7 @@ class Trial:
     @property
     def id(self) -> str:
         """File-safe and sortable: `r03-chain-4-default-builtin.mtls`."""
-        arm = self.arm.replace("[", ".").replace("]", "").replace(",", ".")
+        arm = self.arm.translate(_FILE_SAFE)
         return f"r{self.round:02d}-{self.topology}-{self.load}-{arm}"
 
 

@@ -1,6 +1,6 @@
 """Mesh: something that can carry a topology's traffic, as a pure function from a topology to a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -66,15 +66,29 @@ class Mesh(Protocol):
     def plan(self, topology: Topology, features: frozenset[str], traffic: Traffic, platform: PlatformFacts) -> Plan: ...
 
 
+PlanEdit = Callable[[Plan], Plan]
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A mesh with its features, as it is measured. `id` is canonical; `name` is for people."""
+    """A mesh with its features, as it is measured.
+
+    A `variant` names a second arm of the same mesh and features; its `edit` changes the plan (the self-test plants a known
+    delay that way) or is None (a comparison of an arm with itself).
+    """
 
     mesh: Mesh
     features: frozenset[str]
-    name: str
+    variant: str = ""
+    edit: PlanEdit | None = None
 
     @property
     def id(self) -> str:
-        """`mesh` or `mesh[feature,feature]`, features sorted."""
-        return f"{self.mesh.name}[{','.join(sorted(self.features))}]" if self.features else self.mesh.name
+        """Canonical: `mesh`, `mesh[feature,feature]` with sorted features, `mesh#variant`."""
+        features = f"[{','.join(sorted(self.features))}]" if self.features else ""
+        return self.mesh.name + features + (f"#{self.variant}" if self.variant else "")
+
+    def plan(self, topology: Topology, traffic: Traffic, platform: PlatformFacts) -> Plan:
+        """The mesh's plan for this arm."""
+        plan = self.mesh.plan(topology, self.features, traffic, platform)
+        return self.edit(plan) if self.edit else plan

@@ -1,0 +1,82 @@
+"""The command line: parsing and printing only. One table decides how an exception ends the program (design §4, Exit codes)."""
+
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from harness.commands.experiments import run
+from harness.commands.lists import list_command
+from harness.commands.load import load
+from harness.commands.reports import report
+from harness.commands.selftest import selftest
+from harness.commands.up import up
+from harness.model.errors import HoptaxError, UsageError
+
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="hoptax",
+    help="Measures what a service mesh costs on every hop, and says whether that is acceptable.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run)
+app.command("load")(load)
+app.command("up")(up)
+app.command("report")(report)
+app.command("selftest")(selftest)
+app.command("list")(list_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - only this option needs it
+
+        typer.echo(f"hoptax {version('hoptax')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Exit codes: 0 fine, 1 a rule failed, 2 wrong use, 3 inconclusive, 4 invalid run or failing machine, 70 a bug, 130 interrupted."""
+
+
+def main() -> None:
+    """Run the command line; never returns."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        _end(error.format_message(), UsageError.exit_code)
+    except HoptaxError as error:
+        _end(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _end("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug of ours gets its own exit code
+        traceback.print_exc()
+        _end(f"this is a bug in hoptax ({type(error).__name__}): please report the lines above", EXIT_BUG)
+    sys.exit(code)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM unwinds like Ctrl-C, so that every `with` closes what it opened."""
+    raise KeyboardInterrupt
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print(f"hoptax: {message}", file=sys.stderr)
+    sys.exit(code)
