@@ -6,7 +6,6 @@ Pure. The unit of repetition is the round, so nothing here mixes trials of two r
 import random
 from dataclasses import dataclass
 
-
 _FILE_SAFE = str.maketrans({"[": ".", ",": ".", "#": ".", "]": None})
 
 
