@@ -68,10 +68,13 @@ class UnitUsage:
 
 @dataclass(frozen=True, slots=True)
 class HopCounts:
-    """One hop inside the window: latency buckets (see harness.wire.buckets) of the whole call and of its three parts.
+    """One hop inside the window: latency buckets (see harness.wire.buckets) of the whole call, its three parts, and transit.
 
-    Each of `elapsed`, `request`, `callee`, `response` maps bucket index to count; `sums_ns` are exact sums of the same
-    four. Calls with more than one attempt or an error count in `calls`, not in the buckets.
+    Each of `elapsed`, `request`, `callee`, `response`, `transit` maps bucket index to count, one value per call. `transit` is
+    elapsed − callee = request + response: what the hop itself takes, both sidecars and the wire included, without the
+    callee's own work and its further calls. It is the metric `hop` of results; only its histogram gives its quantiles, since
+    quantiles of parts don't add up. `sums_ns` are the exact sums of elapsed, request, callee, response (they add up).
+    Calls with more than one attempt or an error count in `calls`, not in the buckets.
     """
 
     hop: str
@@ -83,6 +86,7 @@ class HopCounts:
     request: dict[int, int]
     callee: dict[int, int]
     response: dict[int, int]
+    transit: dict[int, int]
     per_second: list[dict[str, Any]]
 
 
