@@ -1,0 +1,103 @@
+"""Which rounds count: a round pairs the arms, so one invalid or missing trial voids it for all of them. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.analysis.intervals import MIN_ROUNDS
+from harness.model.run import Run, Validity
+
+MAX_VOID_SHARE = 0.25
+"""Of the planned rounds. Voids are no random sample of the rounds (a slow arm starves the generator more often), so with
+many of them the rest would be a choice of the better ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One topology under one load: arms are compared within it."""
+
+    topology: str
+    load: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """The rounds of a cell. `runs` has, per arm, one run for each round of `rounds`, in that order.
+
+    `invalid` has the runs that may not be used, `missing` the rounds begun without that arm.
+    """
+
+    cell: Cell
+    planned: int
+    rounds: tuple[int, ...]
+    runs: Mapping[str, tuple[Run, ...]]
+    invalid: Mapping[str, tuple[Run, ...]]
+    missing: Mapping[str, tuple[int, ...]]
+
+    @property
+    def void(self) -> int:
+        """Planned rounds that don't count, those never begun included."""
+        return max(0, self.planned - len(self.rounds))
+
+
+def pair(runs: Sequence[Run], cell: Cell, arms: Sequence[str], planned: int) -> Pairing:
+    """Pairs the runs of one cell by round; a round counts when every arm has a valid run in it."""
+    mine = {
+        (run.round, run.arm): run
+        for run in runs
+        if (run.topology, run.load_name) == (cell.topology, cell.load) and run.arm in arms
+    }
+    begun = sorted({number for number, _ in mine})
+    counting = [n for n in begun if all((n, arm) in mine and mine[n, arm].validity.valid for arm in arms)]
+    return Pairing(
+        cell=cell,
+        planned=planned,
+        rounds=tuple(counting),
+        runs={arm: tuple(mine[n, arm] for n in counting) for arm in arms},
+        invalid={
+            arm: tuple(run for (_, name), run in sorted(mine.items()) if name == arm and not run.validity.valid)
+            for arm in arms
+        },
+        missing={arm: tuple(n for n in begun if (n, arm) not in mine) for arm in arms},
+    )
+
+
+def experiment_validity(pairings: Sequence[Pairing]) -> Validity:
+    """Whether the figures may be used at all: enough rounds count in every cell.
+
+    A cell with fewer than MIN_ROUNDS valid rounds is invalid if more were planned (a shorter experiment is merely
+    without intervals), and so is one with more than MAX_VOID_SHARE of its rounds void.
+    """
+    reasons = tuple(reason for pairing in pairings for reason in _reasons(pairing))
+    warnings = tuple(warning for pairing in pairings for warning in _warnings(pairing))
+    return Validity(not reasons, reasons, warnings)
+
+
+def _reasons(pairing: Pairing) -> Iterator[str]:
+    where, valid = _where(pairing), len(pairing.rounds)
+    if not valid:
+        yield f"{where}: no round is valid in every arm"
+    elif valid < MIN_ROUNDS <= pairing.planned:
+        yield f"{where}: {valid} of {pairing.planned} rounds are valid, {MIN_ROUNDS} are needed: run it again"
+    elif pairing.void > MAX_VOID_SHARE * pairing.planned:
+        yield f"{where}: {pairing.void} of {pairing.planned} rounds are void, allowed are {MAX_VOID_SHARE:.0%}: run it again"
+
+
+def _warnings(pairing: Pairing) -> Iterator[str]:
+    where = _where(pairing)
+    for arm, runs in pairing.invalid.items():
+        if runs:
+            rounds = ", ".join(str(run.round) for run in runs)
+            why = "; ".join(dict.fromkeys(reason for run in runs for reason in run.validity.reasons))
+            yield f"{where}: {arm} voids {len(runs)} of {pairing.planned} rounds ({rounds}): {why or 'no reason recorded'}"
+    for arm, missing in pairing.missing.items():
+        if missing:
+            yield f"{where}: {arm} was not measured in {len(missing)} of {pairing.planned} rounds ({', '.join(map(str, missing))})"
+    if len(pairing.rounds) < MIN_ROUNDS:
+        yield f"{where}: {len(pairing.rounds)} rounds: no intervals, {MIN_ROUNDS} or more are needed"
+    noted = Counter(warning for runs in pairing.runs.values() for run in runs for warning in run.validity.warnings)
+    yield from (f"{where}: {warning} (in {count} trials)" for warning, count in noted.items())
+
+
+def _where(pairing: Pairing) -> str:
+    return f"{pairing.cell.topology} at {pairing.cell.load}"

@@ -1,0 +1,103 @@
+"""A result's runs → `summary.json`: every metric of every arm, with its interval, and whether it may be used. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from harness.analysis.cost import EDGES, cost_readings, memory_per_sidecar
+from harness.analysis.estimates import Table, estimates
+from harness.analysis.hops import hop_readings
+from harness.analysis.metrics import Metric, Reading
+from harness.analysis.pairing import Cell, Pairing, experiment_validity, pair
+from harness.analysis.requests import error_reading, request_readings
+from harness.load.rows import Rows
+from harness.model.run import Run
+
+SUMMARY_SCHEMA = 1
+# 1: long-form estimates; `against` and `of` say what a difference or ratio is to, `note` why a number is missing.
+
+
+class Measured(Protocol):
+    """What is summed up: harness.store.Result, or the like in memory."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...  # Any: JSON values
+
+    @property
+    def runs(self) -> Sequence[Run]: ...
+
+    def rows(self, run_id: str) -> Rows: ...
+
+
+def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
+    """The document `summary.json`, as harness/schemas/summary.schema.json describes it.
+
+    Latencies are in microseconds, sizes in bytes. Every arm has absolute figures and, with `of` "total", difference and ratio
+    to the manifest's reference; every contrast has the same two and, with `of` "added", the ratio of what both arms add to the
+    reference. A figure that can't be given is null, and its `note` says why.
+    """
+    manifest = result.manifest
+    paired = _pairings(result)
+    validity = experiment_validity(paired)
+    return {
+        "kind": "summary",
+        "schema": SUMMARY_SCHEMA,
+        "experiment": manifest["experiment"],
+        "comparison_key": manifest["comparison_key"],
+        "started_utc": manifest.get("started_utc", ""),
+        "reference": manifest["reference"],
+        "contrasts": [list(contrast) for contrast in manifest.get("contrasts", ())],
+        "validity": {
+            "valid": validity.valid,
+            "reasons": list(validity.reasons),
+            "warnings": [*manifest.get("warnings", ()), *validity.warnings],
+        },
+        "rounds": [_rounds(pairing) for pairing in paired],
+        "arms": [{key: arm.get(key) for key in ("id", "name", "features", "version")} for arm in manifest["arms"]],
+        "estimates": [row for pairing in paired if pairing.rounds for row in estimates(_table(result, pairing))],
+        "verdicts": [],
+    }
+
+
+def _pairings(result: Measured) -> list[Pairing]:
+    manifest = result.manifest
+    arms = [arm["id"] for arm in manifest["arms"]]
+    cells = [Cell(topology["name"], load) for topology in manifest["topologies"] for load in manifest["loads"]]
+    return [pair(result.runs, cell, arms, manifest["rounds"]) for cell in cells]
+
+
+def _rounds(pairing: Pairing) -> dict[str, Any]:  # Any: JSON values
+    return {
+        "topology": pairing.cell.topology,
+        "load": pairing.cell.load,
+        "planned": pairing.planned,
+        "valid": list(pairing.rounds),
+        "void": {arm: len(runs) + len(pairing.missing[arm]) for arm, runs in pairing.invalid.items()},
+    }
+
+
+def _table(result: Measured, pairing: Pairing) -> Table:
+    manifest = result.manifest
+    cores, reference = len(manifest["placement"]["system"]), manifest["reference"]
+    readings: dict[str, dict[Metric, list[Reading]]] = {}
+    for arm, runs in pairing.runs.items():
+        readings[arm] = {}
+        for run, bare in zip(runs, pairing.runs[reference], strict=True):
+            for reading in _read(run, bare, result.rows(run.id), cores):
+                readings[arm].setdefault(reading.metric, []).append(reading)
+    return Table(
+        cell=pairing.cell,
+        rounds=len(pairing.rounds),
+        readings=readings,
+        reference=reference,
+        contrasts=[(arm, against) for arm, against in manifest.get("contrasts", ())],
+        due=sum(run.generator.due for run in pairing.runs[reference]),
+    )
+
+
+def _read(run: Run, bare: Run, rows: Rows, cores: int) -> Iterator[Reading]:
+    yield from request_readings(rows)
+    yield error_reading(run)
+    yield from hop_readings(run.hops)
+    yield from cost_readings(run, cores)
+    if run.arm != bare.arm:
+        yield from (memory_per_sidecar(run, bare, edge) for edge in EDGES)
