@@ -61,13 +61,10 @@ def _field_readers(kind: Any) -> list[tuple[Field[Any], _Read]]:
     return [(field, _reader(hints[field.name])) for field in fields(kind)]
 
 
-def _dict(key: Callable[[str], Any], read: _Read, document: Any, place: str) -> Any:
+def _dict(key: Callable[[str, str], Any], read: _Read, document: Any, place: str) -> Any:
     if not isinstance(document, dict):
         raise ValueError(f"{place}: {_short(document)} is no object")  # noqa: TRY004 - one kind of refusal
-    try:
-        return {key(name): read(value, f"{place}.{name}") for name, value in document.items()}
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}" if place not in str(error) else str(error)) from error
+    return {key(name, place): read(value, f"{place}.{name}") for name, value in document.items()}
 
 
 def _sequence(build: Callable[[Any], Any], read: _Read, document: Any, place: str) -> Any:
@@ -87,7 +84,13 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-_KEYS: dict[Any, Callable[[str], Any]] = {str: str, int: int}
+def _whole(name: str, place: str) -> int:
+    if not name.isdecimal():
+        raise ValueError(f"{place}: {_short(name)} is no whole number")
+    return int(name)
+
+
+_KEYS: dict[Any, Callable[[str, str], Any]] = {str: lambda name, _place: name, int: _whole}
 _SCALARS: dict[Any, _Read] = {
     int: partial(_scalar, (int,), "whole number"),
     float: partial(_scalar, (int, float), "number"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
-from pyarrow import parquet  # type: ignore[import-untyped]  # it ships no types
+from pyarrow import parquet
 
 from harness.analysis.summary import SUMMARY_SCHEMA
 from harness.atomic import TEMPORARY, cannot_write, write_atomically
@@ -186,9 +186,23 @@ def _read_run(path: Path) -> Run:
         run = from_json(Run, document)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
-    if not _SAFE.fullmatch(run.rows):
-        raise _damaged(path, f"rows: {run.rows!r} is no file name")
+    if found := _implausible(run):
+        raise _damaged(path, found)
     return run
+
+
+def _implausible(run: Run) -> str:
+    """What the type of each value doesn't rule out, but every reader relies on; "" if there is nothing."""
+    sizes = [edge.keys() for unit in run.units for edge in (unit.idle, unit.loaded)]
+    if not _SAFE.fullmatch(run.rows):
+        return f"rows: {run.rows!r} is no file name"
+    if run.window_end_ns <= run.window_start_ns or any(unit.elapsed_ns <= 0 for unit in run.units):
+        return "the window or a unit's time has no length"
+    if any(not {"elapsed", "request", "callee", "response"} <= hop.sums_ns.keys() for hop in run.hops):
+        return "hops: sums_ns lacks elapsed, request, callee or response"
+    if any(not {"pss_bytes", "uss_bytes", "rss_bytes"} <= keys for keys in sizes):
+        return "units: idle or loaded lacks pss_bytes, uss_bytes or rss_bytes"
+    return ""
 
 
 def _read_json(path: Path, kind: str, newest: int) -> Document:
