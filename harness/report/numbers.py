@@ -1,7 +1,7 @@
 """How figures are written: units for people, and no digit that the interval doesn't support. It knows no arm or metric.
 
-Two digits of the interval's width are shown, and the estimate to the same place: +412.37 in [397.9, 431.2] is `+412 [398, 431]`.
-Without an interval three significant digits are shown.
+Shown is the first digit of the interval's half width (two if that digit is a 1), and the estimate to the same place: +412.37 in
+[397.9, 431.2] is `+412 [398, 431]`. Without an interval three significant digits are shown.
 """
 
 import math
@@ -28,6 +28,7 @@ _UNITS: Mapping[str, tuple[Unit, ...]] = {
     "bytes": (Unit("MB", 1e-6), Unit("GB", 1e-9)),
     "share": (Unit("%", 100.0),),
     "1": (Unit(""),),
+    "count": (Unit(""),),
 }
 _ROOM = 100_000
 
@@ -40,9 +41,13 @@ def unit_for(unit: str, values: Iterable[float]) -> Unit:
 
 
 def decimals(low: float, high: float) -> int:
-    """Places after the point (negative: before it) at which two digits of the width stand; at most 3."""
-    width = high - low
-    return min(3, 1 - math.floor(math.log10(width))) if width > 0 and math.isfinite(width) else 3
+    """Places after the point (negative: before it) at which the first digit of the half width stands; at most 3."""
+    half = (high - low) / 2
+    if not half > 0 or not math.isfinite(half):
+        return 3
+    place = math.floor(math.log10(half))
+    leading_one = half / 10.0**place < 2
+    return min(3, (1 if leading_one else 0) - place)
 
 
 def significant(value: float, digits: int = 3) -> int:

@@ -12,7 +12,7 @@ CPU = Subject("role", TOTAL, "cpu_s_per_1000_requests", "mean")
 MEMORY = Subject("role", "sidecar", "memory_per_sidecar_bytes", "loaded")
 MEMORY_IDLE = Subject("role", "sidecar", "memory_per_sidecar_bytes", "idle")
 UTILISATION = Subject("machine", SYSTEM, "utilisation", "mean")
-ERRORS = Subject("request", "entry", "errors", "share")
+ERRORS = Subject("request", "entry", "errors", "mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _sections(figures: Figures) -> Iterator[Section]:
     memory = [("loaded", MEMORY), ("idle", MEMORY_IDLE)]
     yield _section(figures, "Memory per sidecar", "added PSS of all processes / sidecars", memory, added=False)
     machine = [("utilisation", UTILISATION), ("failed", ERRORS)]
-    yield _section(figures, "State", "of the system's CPUs; of the requests", machine, added=False)
+    yield _section(figures, "Health", "busy share of the system's CPUs, failed share of requests", machine, added=False)
 
 
 def _section(figures: Figures, title: str, about: str, asked: Sequence[tuple[str, Subject]], *, added: bool) -> Section:
@@ -170,7 +170,7 @@ def _worst(figures: Figures, hops: Sequence[str]) -> Iterator[Row]:
         found.append(top[2] if top else None)
     if any(named):
         yield _row("worst hop", found, signed=True)
-        yield Row("which is", "", tuple(Shown(name) for name in named))
+        yield Row("at hop", "", tuple(Shown(name) for name in named))
 
 
 def _contrasts(figures: Figures) -> Iterator[Contrast]:

@@ -18,8 +18,8 @@ INDENT = "  "
 _ASCII = str.maketrans({"µ": "u", "−": "-", "×": "x", "–": "-", "·": "-", "…": "..."})
 
 HOW_TO_READ = (
-    "Brackets are 95 % intervals over rounds: the true shift lies in them unless this was one run in twenty. "
-    "An arm differs from another when their contrast below excludes 1×, not when its number is smaller."
+    "Brackets are 95 % intervals over rounds; about one in twenty misses the truth.",
+    "Arms differ when their contrast excludes 1×, not when their intervals part.",
 )
 
 
@@ -32,7 +32,8 @@ def show(
         _print(console, *line)
     for cell in cells(manifest):
         _print_cell(console, manifest, headline(manifest, summary, cell))
-    _print(console, HOW_TO_READ)
+    for line in HOW_TO_READ:
+        _print(console, line)
     if report:
         _print(console, f"Report: {report}", soft_wrap=True)
 
@@ -68,13 +69,15 @@ def _print_cell(console: Console, manifest: Mapping[str, Any], shown: Headline) 
         for note in section.notes:
             _print(console, f"{section.title}: {note}", "dim")
     for contrast in shown.contrasts:
-        _print(console, _sentence(contrast), "bold")
+        for line in _contrast_lines(contrast):
+            _print(console, line, "bold")
     _print(console, "")
 
 
-def _sentence(contrast: Contrast) -> str:
-    parts = ", ".join(f"{label} {_cell(shown)}" for label, shown in contrast.parts)
-    return f"{contrast.arm} against {contrast.against}: {parts}"
+def _contrast_lines(contrast: Contrast) -> Iterator[str]:
+    yield f"{contrast.arm} against {contrast.against}"
+    wide = max(len(label) for label, _ in contrast.parts)
+    yield from (f"{INDENT}{label.ljust(wide)}  {_cell(shown)}" for label, shown in contrast.parts)
 
 
 def _blocks(shown: Headline, width: int) -> Iterator[list[int]]:

@@ -1,0 +1,129 @@
+"""CPU and memory by role on the page: bars and tables. It computes nothing."""
+
+from collections.abc import Iterator, Sequence
+
+from harness.analysis.series import RoleCosts
+from harness.report.charts import Segment, Stack, stacked_bars
+from harness.report.elements import (
+    Html,
+    arm_name,
+    element,
+    html,
+    joined,
+    pair,
+    paragraph,
+    picture,
+    section,
+    swatch_legend,
+    table,
+)
+from harness.report.figures import SYSTEM, TOTAL, Figures, Subject
+from harness.report.numbers import Estimate, Unit, figure, interval_of, plain, unit_for, value_of
+
+KNOWN_ROLES = ("app", "sidecar", "control")
+SIZES = (("pss_bytes", "PSS"), ("uss_bytes", "USS"), ("rss_bytes", "RSS"))
+
+
+def cost_section(name: str, title: str, figures: Figures, costs: Sequence[RoleCosts]) -> Html:
+    """Bars of CPU and memory by role, then the tables."""
+    roles = list(dict.fromkeys(role for cost in costs for role in cost.cpu_ms_per_1000))
+    cpu = _stacks(figures, [(cost.arm, cost.cpu_ms_per_1000) for cost in costs], "ms")
+    memory = _stacks(figures, [(cost.arm, cost.pss_mb) for cost in costs], "MB")
+    described = "Horizontal bars, one per arm, in parts by role; the tables below have the figures."
+    return section(
+        name,
+        title,
+        paragraph(
+            "CPU time is read from the kernel's per-process clocks at the window's edges. Memory is PSS: pages that processes share are "
+            "counted once, split among them. The load generator's own CPU and memory are not in here."
+        ),
+        swatch_legend((_css(role), role) for role in roles),
+        pair(
+            picture(
+                f"{name}-cpu",
+                Html("<b>CPU</b> per 1,000 requests, mean over rounds"),
+                "CPU time per 1,000 requests by role",
+                described,
+                lambda width: stacked_bars(cpu, "CPU ms per 1,000 requests", width),
+            ),
+            picture(
+                f"{name}-memory",
+                Html("<b>Memory</b> of all processes under load, mean over rounds"),
+                "Memory by role",
+                described,
+                lambda width: stacked_bars(memory, "PSS in MB (10⁶ bytes)", width),
+            ),
+        ),
+        _cpu_table(figures, roles),
+        _memory_table(figures, roles),
+    )
+
+
+def _css(role: str) -> str:
+    return f"part p-{role if role in KNOWN_ROLES else 'other'}"
+
+
+def _stacks(figures: Figures, costs: Sequence[tuple[str, dict[str, float]]], unit: str) -> list[Stack]:
+    return [
+        Stack(
+            arm,
+            figures.arms.index(arm),
+            tuple(
+                Segment(value, _css(role), f"{arm}, {role}: {plain(value)} {unit}") for role, value in by_role.items()
+            ),
+            plain(sum(by_role.values())),
+        )
+        for arm, by_role in costs
+    ]
+
+
+def _cpu_table(figures: Figures, roles: Sequence[str]) -> Html:
+    metric = "cpu_s_per_1000_requests"
+    asked = [(role, Subject("role", role, metric, "mean")) for role in (*roles, TOTAL)]
+    asked.append(("these CPUs in all", Subject("machine", SYSTEM, metric, "mean")))
+    rows = list(_rows(figures, [("all roles" if label == TOTAL else label, subject) for label, subject in asked]))
+    caption = "CPU per 1,000 requests, with 95 % intervals; “these CPUs in all” also holds kernel work that belongs to no process"
+    return table(_head(figures), rows, caption)
+
+
+def _memory_table(figures: Figures, roles: Sequence[str]) -> Html:
+    rows: list[list[object]] = []
+    for role in roles:
+        rows.append([joined([role, " ", element("span", "per process", "muted")])])
+        rows.extend(_rows(figures, [("processes", Subject("role", role, "units", "count"))]))
+        asked = [
+            (f"{words} {edge}", Subject("role", role, size, edge))
+            for size, words in SIZES
+            for edge in ("idle", "loaded")
+        ]
+        rows.extend(_rows(figures, asked))
+    return table(
+        _head(figures),
+        rows,
+        "Memory per process, with 95 % intervals: idle before the load, loaded at the window's end",
+    )
+
+
+def _head(figures: Figures) -> list[object]:
+    return ["", *(arm_name(style, arm) for style, arm in enumerate(figures.arms))]
+
+
+def _rows(figures: Figures, asked: Sequence[tuple[str, Subject]]) -> Iterator[list[object]]:
+    for label, subject in asked:
+        found = [figures.absolute(arm, subject) for arm in figures.arms]
+        there = [each for each in found if each is not None and value_of(each) is not None]
+        if not there:
+            continue
+        ends = [end for each in there for end in (each["estimate"], *(interval_of(each) or ()))]
+        unit = unit_for(there[0]["unit"], ends)
+        heading = f"{label} ({unit.name})" if unit.name else label
+        yield [heading, *(_cell(each, unit) for each in found)]
+
+
+def _cell(found: Estimate | None, unit: Unit) -> Html:
+    if found is None:
+        return Html("–")
+    if found["metric"] == "units":
+        return html(plain(float(found["estimate"])))
+    value, interval = figure(found, unit)
+    return joined([value, " ", element("span", interval, "ci")])

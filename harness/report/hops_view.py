@@ -1,0 +1,181 @@
+"""Hops on the page: on the picture of the topology, and each hop's parts. It computes nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.report.charts import Segment, Stack, stacked_bars
+from harness.report.elements import (
+    NARROW,
+    Html,
+    arm_legend,
+    arm_name,
+    element,
+    joined,
+    paragraph,
+    picture,
+    scrolled,
+    section,
+    swatch_legend,
+    table,
+)
+from harness.report.figures import PER_HOP, Figures, Subject
+from harness.report.layers import Call
+from harness.report.numbers import Estimate, Unit, figure, plain, unit_for, value_of
+from harness.report.picture import Label, Service, graph, tree
+
+US = Unit("µs")
+PARTS = (
+    ("hop_request", "request leg", "p-leg1"),
+    ("hop_callee", "callee", "p-leg2"),
+    ("hop_response", "response leg", "p-leg3"),
+)
+Document = Mapping[str, Any]  # Any: a topology as the manifest holds it
+
+
+def hops_section(name: str, title: str, figures: Figures, topology: Document) -> Html:
+    """The topology with what each hop costs, and the table of the same."""
+    services, calls = list(_services(topology)), list(_calls(topology))
+    if not calls:
+        return section(name, title, paragraph("This topology has one service and no hop."))
+    labels = {call.id: Label(tuple(_lines(figures, call.id)), _tip(figures, call)) for call in calls}
+    described = f"{len(services)} services and {len(calls)} hops; the table below has the same figures."
+    wide = graph(services, calls, labels).svg(f"{name}-w", f"Topology {topology['name']}", described, "wide free")
+    narrow = tree(services, calls, labels, NARROW + 20).svg(
+        f"{name}-n", f"Topology {topology['name']}", described, "narrow"
+    )
+    only = [arm for arm in figures.arms if arm != figures.reference]
+    told = (
+        f"At each call: what the arm adds to the median of the hop's own time over {figures.reference}, in µs with its 95 % interval. "
+        "A hop's own time is what the caller waits, less what the callee itself takes: both sidecars, the sockets and the wake-ups."
+        if only
+        else f"At each call: the median of the hop's own time in {figures.reference}, in µs with its 95 % interval."
+    )
+    return section(
+        name,
+        title,
+        paragraph(told),
+        arm_legend(figures.arms),
+        scrolled(wide + narrow, f"Topology {topology['name']}"),
+        _table(figures, calls),
+    )
+
+
+def _services(topology: Document) -> Iterator[Service]:
+    for service in topology["services"]:
+        notes = ["entry"] if service["name"] == topology["entry"] else []
+        notes += [f"{service['replicas']} replicas"] if service["replicas"] > 1 else []
+        yield Service(service["name"], ", ".join(notes))
+
+
+def _calls(topology: Document) -> Iterator[Call]:
+    """Every call site with the id that results know it by (harness.model.topology.Hop)."""
+    protocols = {service["name"]: service["protocol"] for service in topology["services"]}
+    for service in topology["services"]:
+        made = [call for step in service["script"] for call in step["calls"]]
+        for index, call in enumerate(made):
+            callee = call["service"]
+            yield Call(f"{service['name']}#{index}>{callee}/{protocols[callee]}", service["name"], callee)
+
+
+def _lines(figures: Figures, hop: str) -> Iterator[tuple[int, str]]:
+    subject = Subject("hop", hop, "hop", "p50")
+    for style, arm in enumerate(figures.arms):
+        if arm == figures.reference and len(figures.arms) > 1:
+            continue
+        added = arm != figures.reference
+        found = figures.added(arm, subject) if added else figures.absolute(arm, subject)
+        if found is not None:
+            value, interval = figure(found, US, signed=added)
+            yield style, f"{value} {interval}" if interval.startswith("[") else value
+
+
+def _tip(figures: Figures, call: Call) -> str:
+    lines = [f"{call.id}: {call.caller} calls {call.callee}; means in µs:"]
+    for arm in figures.arms:
+        parts = [
+            (words, value_of(figures.absolute(arm, Subject("hop", call.id, part, "mean")))) for part, words, _ in PARTS
+        ]
+        told = " + ".join(f"{words} {plain(value)}" for words, value in parts if value is not None)
+        lines.append(f"{arm}: {told or 'not measured'}")
+    return "\n".join(lines)
+
+
+def _table(figures: Figures, calls: Sequence[Call]) -> Html:
+    head: list[object] = ["hop"]
+    for style, arm in enumerate(figures.arms):
+        what = "own time, p50 (µs)" if arm == figures.reference else "added, p50 (µs)"
+        head.append(joined([arm_name(style, arm), Html("<br>"), element("span", what, "muted")]))
+    rows: list[list[object]] = []
+    for hop in [*(call.id for call in calls), PER_HOP]:
+        subject = Subject("hop", hop, "hop", "p50")
+        found = [
+            figures.absolute(a, subject) if a == figures.reference else figures.added(a, subject) for a in figures.arms
+        ]
+        signed = [arm != figures.reference for arm in figures.arms]
+        rows.append([hop, *(_cell(each, US, signed=s) for each, s in zip(found, signed, strict=True))])
+    return table(head, rows, "Each hop's own time, and what an arm adds to it; 95 % intervals over rounds")
+
+
+def _cell(found: Estimate | None, unit: Unit, *, signed: bool = False) -> Html:
+    if found is None:
+        return Html("–")
+    value, interval = figure(found, unit, signed=signed)
+    return joined([value, " ", element("span", interval, "ci")])
+
+
+def parts_section(name: str, title: str, figures: Figures, topology: Document) -> Html:
+    """Request leg, callee and response leg of every hop, stacked, with the table."""
+    calls = list(_calls(topology))
+    stacks = [stack for call in calls for stack in _stacks(figures, call)]
+    if not stacks:
+        return Html("")
+    told = (
+        "Where the caller's wait goes, on average. The legs are the hop's own time and hold both sidecars; the callee's part holds "
+        "its own work and everything it calls in turn, so it grows towards the entry. Means add up, percentiles don't."
+    )
+    return section(
+        name,
+        title,
+        paragraph(told),
+        swatch_legend((css, words) for _, words, css in PARTS),
+        picture(
+            name,
+            "",
+            "Parts of each hop by arm",
+            "Horizontal bars of mean request leg, callee and response leg; the table below has the figures.",
+            lambda width: stacked_bars(stacks, "mean µs per call", width),
+            wide=900.0,
+        ),
+        _parts_table(figures, calls),
+    )
+
+
+def _stacks(figures: Figures, call: Call) -> Iterator[Stack]:
+    heading = f"{call.caller} → {call.callee}"
+    for style, arm in enumerate(figures.arms):
+        found = [
+            (words, css, figures.absolute(arm, Subject("hop", call.id, part, "mean"))) for part, words, css in PARTS
+        ]
+        values = [(words, css, value) for words, css, estimate in found if (value := value_of(estimate)) is not None]
+        whole = value_of(figures.absolute(arm, Subject("hop", call.id, "hop_elapsed", "mean")))
+        if len(values) < len(PARTS) or whole is None:
+            continue
+        segments = tuple(
+            Segment(value, f"part {css}", f"{arm}, {heading}: {words} {plain(value)} µs")
+            for words, css, value in values
+        )
+        yield Stack(arm, style, segments, plain(whole), heading)
+        heading = ""
+
+
+def _parts_table(figures: Figures, calls: Sequence[Call]) -> Html:
+    asked = [*((part, words) for part, words, _ in PARTS), ("hop_elapsed", "whole call")]
+    rows: list[list[object]] = []
+    for call in calls:
+        rows.append([call.id])
+        for style, arm in enumerate(figures.arms):
+            found = [figures.absolute(arm, Subject("hop", call.id, part, "mean")) for part, _ in asked]
+            rows.append([arm_name(style, arm), *(_cell(each, unit_for("us", [])) for each in found)])
+    return table(
+        ["", *(f"{words} (µs)" for _, words in asked)], rows, "Mean parts of each hop; 95 % intervals over rounds"
+    )

@@ -1,0 +1,121 @@
+"""The top of the page: may the figures be used, what did each arm add, and the headline table. It computes nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.report.elements import Html, arm_name, element, html, joined, listed, paragraph, section, table
+from harness.report.figures import PER_HOP, Figures, Subject
+from harness.report.numbers import figure, unit_for, value_of
+from harness.report.table import CPU, MEMORY, Contrast, Headline, Section, Shown
+
+_CARD = (
+    ("added to the median request", Subject("request", "entry", "response", "p50"), True),
+    ("of it on each hop (median)", Subject("hop", PER_HOP, "hop", "p50"), True),
+    ("CPU added per 1,000 requests", CPU, True),
+    ("memory added per sidecar", MEMORY, False),
+)
+
+
+def state(summary: Mapping[str, Any]) -> Html:
+    """Validity with its reasons, the verdict if rules were asked for, and the warnings."""
+    validity = summary["validity"]
+    counted = sum(len(each["valid"]) for each in summary["rounds"])
+    planned = sum(each["planned"] for each in summary["rounds"])
+    if validity["valid"]:
+        told = f"{counted} of {planned} rounds count: in each, every arm passed its proofs and the load generator kept its schedule."
+        banner = _banner("good", "✓ Valid", paragraph(told))
+    else:
+        told = f"{counted} of {planned} rounds count. Don't use the figures below: they are shown so that the cause can be found."
+        banner = _banner("bad", "✕ Invalid", paragraph(told), listed(validity["reasons"]))
+    return joined([banner, _verdicts(summary["verdicts"]), _warnings(validity["warnings"])])
+
+
+def _banner(css: str, title: str, *content: object) -> Html:
+    return Html(f'<div class="state {css}">{joined([element("strong", title), *content])}</div>')
+
+
+def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Html:
+    if not verdicts:
+        return paragraph(
+            "No rule was asked for, so there is no verdict: the figures describe, they don't judge.", "muted after"
+        )
+    css = "good" if all(each["outcome"] == "pass" for each in verdicts) else "warn"
+    css = "bad" if any(each["outcome"] in ("fail", "invalid") for each in verdicts) else css
+    rules = listed(f"{each['outcome']}: {each['rule']}: {each['why']}" for each in verdicts)
+    return _banner(css, f"Verdict: {_outcome(verdicts)}", rules)
+
+
+def _outcome(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    outcomes = {str(each["outcome"]) for each in verdicts}
+    return next((worst for worst in ("invalid", "fail", "inconclusive") if worst in outcomes), "pass")
+
+
+def _warnings(warnings: Sequence[str]) -> Html:
+    return _banner("warn", "To keep in mind", listed(warnings)) if warnings else Html("")
+
+
+def headline_section(name: str, title: str, shown: Headline, figures: Figures) -> Html:
+    """Cards, contrasts and the table of one cell."""
+    return section(
+        name,
+        title,
+        paragraph(f"{shown.load}. Each figure is over rounds; brackets are 95 % intervals.", "muted"),
+        paragraph(element("strong", shown.caveat)) if shown.caveat else "",
+        _cards(figures),
+        joined(_versus(figures, contrast) for contrast in shown.contrasts),
+        _table(shown),
+        listed((f"{each.title}: {note}" for each in shown.sections for note in each.notes), "muted"),
+    )
+
+
+def _cards(figures: Figures) -> Html:
+    cards = []
+    for style, arm in enumerate(figures.arms):
+        items = joined(_items(figures, arm))
+        if arm != figures.reference and items:
+            heading = element(
+                "h3", joined([arm_name(style, arm), element("span", f" over {figures.reference}", "muted")])
+            )
+            cards.append(Html(f'<div class="card">{heading}<dl>{items}</dl></div>'))
+    return Html(f'<div class="cards">{joined(cards)}</div>') if cards else Html("")
+
+
+def _items(figures: Figures, arm: str) -> Iterator[Html]:
+    for words, subject, added in _CARD:
+        found = figures.added(arm, subject) if added else figures.absolute(arm, subject)
+        if found is None or (value := value_of(found)) is None:
+            continue
+        unit = unit_for(found["unit"], [value])
+        text, interval = figure(found, unit, signed=added)
+        big = Html(f'<span class="big">{html(text)} <small>{html(unit.name)}</small></span>')
+        yield Html(f"<div><dt>{html(words)}</dt><dd>{big}<br>{_interval(interval)}</dd></div>")
+
+
+def _interval(text: str) -> Html:
+    return element("span", text, "ci") if text else Html("")
+
+
+def _versus(figures: Figures, contrast: Contrast) -> Html:
+    sign = {arm: arm_name(style, arm) for style, arm in enumerate(figures.arms)}
+    parts = []
+    for label, shown in contrast.parts:
+        parts.append(joined([f"{label} ", element("strong", shown.value), " ", _interval(shown.interval)]))
+    told = Html(", ".join(parts))
+    return paragraph(joined([sign[contrast.arm], " against ", sign[contrast.against], ": ", told]), "versus")
+
+
+def _table(shown: Headline) -> Html:
+    head = ["", *(arm_name(style, arm) for style, arm in enumerate(shown.arms))]
+    rows: list[list[object]] = []
+    for each in shown.sections:
+        rows.append([_group(each)])
+        rows.extend([row.heading, *(_cell(figure_) for figure_ in row.figures)] for row in each.rows)
+    return table(head, rows, "Every arm's figures, with 95 % intervals over rounds")
+
+
+def _group(shown: Section) -> Html:
+    return joined([shown.title, " ", element("span", shown.about, "muted")])
+
+
+def _cell(shown: Shown) -> Html:
+    return joined([shown.value, " ", _interval(shown.interval)]) if shown.value else html("–")
