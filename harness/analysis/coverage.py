@@ -157,7 +157,7 @@ def _of_means(metric: str) -> Iterator[Figure]:
     )
 
 
-def pseudomedian(values: Floats, draws: int = 1_000_000) -> float:
+def pseudomedian(values: Floats, draws: int = 300_000) -> float:
     """The median of (X + X′)/2 for two independent values of many: what Hodges–Lehmann estimates."""
     random = np.random.default_rng(0)
     return float(np.median(random.choice(values, draws) + random.choice(values, draws)) / 2)
@@ -191,10 +191,11 @@ class Coverage:
 def coverages(noise: Noise, rounds: int, experiments: int, rows: int, truth: Windows, seed: int) -> list[Coverage]:
     """The coverage of every figure in `experiments` experiments of `rounds` rounds; `truth` has the rounds that tell it."""
     data = windows(noise, rounds * experiments, rows, np.random.default_rng(seed))
-    return [_coverage(figure, data[figure.metric], truth[figure.metric], rounds) for figure in figures()]
+    return [measure(figure, data[figure.metric], truth[figure.metric], rounds) for figure in figures()]
 
 
-def _coverage(figure: Figure, data: Values, truth: Values, rounds: int) -> Coverage:
+def measure(figure: Figure, data: Values, truth: Values, rounds: int) -> Coverage:
+    """The coverage of one figure; `data` has experiment after experiment of `rounds` rounds."""
     true = figure.truth(truth)
     experiments = [data[arm].reshape(-1, rounds) for arm in ARMS]
     ends = []
