@@ -1,13 +1,17 @@
 """Percentiles come from all rows of a window at once, and requests without an answer are never left out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import pytest
 
+from harness.analysis import requests
+from harness.analysis.histogram import exact_quantiles
 from harness.analysis.metrics import Reading
 from harness.analysis.requests import error_reading, latencies, request_readings
-from harness.load.rows import Rows
+from harness.load.rows import Int64s, Rows
 from tests.analysis import synthetic
 
 MS = 1_000_000
@@ -31,6 +35,16 @@ def test_percentiles_are_of_all_rows_and_not_averages_of_parts() -> None:
     assert averaged == pytest.approx(20_800)
     assert readings(rows)["response", "p90"].value == 100_000
     assert readings(rows)["response", "p50"].value == 1_000
+
+
+def test_averaging_the_percentiles_of_parts_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def averaged(values: Int64s, censored: int, qs: Sequence[float]) -> dict[float, float | None]:
+        parts = [exact_quantiles(part, censored, qs) for part in np.array_split(values, 5)]
+        return {q: fmean(part[q] or 0.0 for part in parts) for q in qs}
+
+    monkeypatch.setattr(requests, "exact_quantiles", averaged)
+    with pytest.raises(AssertionError):
+        test_percentiles_are_of_all_rows_and_not_averages_of_parts()
 
 
 def test_response_counts_from_due_and_service_from_sent() -> None:
