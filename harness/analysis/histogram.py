@@ -14,7 +14,7 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
-from harness.wire import buckets
+from harness.wire.buckets import low, width
 
 LOWEST_NS = 1
 HIGHEST_NS = 60_000_000_000
@@ -60,8 +60,8 @@ def bucket_quantile(counts: Mapping[int, int], q: float) -> float | None:
     for bucket in sorted(counts):
         count = counts[bucket]
         if before + count >= rank:
-            width = buckets.width(bucket)
-            return buckets.low(bucket) + ((rank - before - 0.5) / count * width if width > 1 else 0.0)
+            span = width(bucket)
+            return low(bucket) + ((rank - before - 0.5) / count * span if span > 1 else 0.0)
         before += count
     raise AssertionError("unreachable: the rank is at most the sum of the counts")
 
