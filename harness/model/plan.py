@@ -31,6 +31,10 @@ ADMIN_PORT = 15000
 METRICS_PORT = 15090
 CONTROL_PORT = 15010
 
+PROBE_IDENTITY = "probe"
+"""An identity of this name belongs to every plan with mTLS: the parity probes call sidecars with it, as a legitimate peer.
+Hosts end in a replica's number, so no host's identity has this name."""
+
 REFERENCE = re.compile(r"\$\{([a-z]+)(?:\.([A-Za-z0-9_.-]+))?\}")
 
 

@@ -1,0 +1,17 @@
+"""No mesh: apps call each other's replicas directly. The reference that every overhead is measured against."""
+
+from harness.model.app import app_units, direct
+from harness.model.mesh import PlatformFacts, Support, Traffic
+from harness.model.plan import Plan, replica_host
+from harness.model.program import Program
+from harness.model.topology import Topology
+
+name = "baseline"
+api = 1
+capabilities: dict[str, Support] = {"mtls": "unsupported", "least-request": "unsupported"}
+programs: tuple[Program, ...] = ()
+
+
+def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platform: PlatformFacts) -> Plan:  # noqa: ARG001
+    """The application alone; its own client spreads calls over replicas, round robin."""
+    return Plan(units=app_units(topology, traffic, direct), entry_host=replica_host(topology.entry, 0))
