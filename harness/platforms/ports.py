@@ -1,0 +1,42 @@
+"""Checks that every port a plan will bind is free, before anything starts."""
+
+import errno
+import socket
+from collections.abc import Mapping
+
+import psutil
+
+from harness.model.errors import EnvironmentFailure
+from harness.model.plan import Plan
+
+
+def check_free(plan: Plan, addresses: Mapping[str, str]) -> None:
+    """EnvironmentFailure names the unit, address and port that is taken, and who has it as far as that may be seen."""
+    for unit in plan.units:
+        for port in unit.ports:
+            address = addresses[unit.host]
+            if not _free(address, port):
+                raise EnvironmentFailure(
+                    f"port {port} on {address}, which unit {unit.name!r} needs, is taken{_holder(port)}: end that program"
+                )
+
+
+def _free(address: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise EnvironmentFailure(f"{address}:{port} can't be bound: {error.strerror}") from error
+    return True
+
+
+def _holder(port: int) -> str:
+    try:
+        sockets = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return ""
+    pids = {item.pid for item in sockets if item.status == psutil.CONN_LISTEN and item.laddr.port == port and item.pid}
+    return f" (by pid {', '.join(map(str, sorted(pids)))})" if pids else ""

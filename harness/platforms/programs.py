@@ -1,0 +1,98 @@
+"""Finds the programs that plans name, on this machine, and says what they are (version, digest)."""
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from harness.model.errors import EnvironmentFailure
+from harness.model.program import Program
+
+VERSION_WITHIN_S = 10
+
+
+def command(program: Program) -> tuple[str, ...]:
+    """The words that start it, without arguments. EnvironmentFailure with the program's own hint if it is missing."""
+    if program.module:
+        if _module_file(program.module) is None:
+            raise _missing(program)
+        return (sys.executable, *program.flags, "-m", program.module)
+    return (str(_file(program)),)
+
+
+def describe(program: Program) -> dict[str, str]:
+    """Name, version and digest (of its file, or of all Python files of its package), without a path of this machine."""
+    path = _package_folder(program.module) if program.module else _file(program)
+    return {"name": program.name, "version": _version(program), "digest": _digest(path)}
+
+
+def _file(program: Program) -> Path:
+    found = _distributed(program) if program.distribution else None
+    found = found or _on_path(program.name)
+    if found is None:
+        raise _missing(program)
+    return found
+
+
+def _distributed(program: Program) -> Path | None:
+    """A file of an installed wheel, through its own record: two wheels may share a package name, so no import is tried."""
+    try:
+        files = metadata.files(program.distribution) or ()
+    except metadata.PackageNotFoundError:
+        return None
+    located = (Path(str(file.locate())) for file in files if str(file) == program.file)
+    return next((path for path in located if path.is_file()), None)
+
+
+def _on_path(name: str) -> Path | None:
+    found = shutil.which(name)
+    return Path(found) if found else None
+
+
+def _missing(program: Program) -> EnvironmentFailure:
+    what = f"module {program.module}" if program.module else f"program {program.name!r}"
+    return EnvironmentFailure(
+        f"{what} is missing" + (f": {program.hint}" if program.hint else ": install it or put it on PATH")
+    )
+
+
+def _module_file(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def _package_folder(module: str) -> Path:
+    file = _module_file(module)
+    if file is None:
+        raise EnvironmentFailure(f"module {module} is missing: install the package that has it")
+    return file.parent
+
+
+def _version(program: Program) -> str:
+    if program.module:
+        return metadata.version("hoptax")
+    if not program.version_args:
+        return ""
+    words = (*command(program), *program.version_args)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=VERSION_WITHIN_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentFailure(
+            f"program {program.name!r} doesn't tell its version ({error}): is it broken?"
+        ) from error
+    return " ".join(done.stdout.split())
+
+
+@cache
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
