@@ -1,0 +1,40 @@
+"""The shared traffic settings in Envoy's words, so that listeners and clusters state the same limits. Pure."""
+
+from typing import Any
+
+from harness.model.mesh import Traffic
+
+Json = dict[str, Any]
+
+RETRY_ON = "connect-failure,refused-stream,retriable-status-codes"
+RETRIABLE_STATUS = (503,)
+
+
+def duration(seconds: float) -> str:
+    """A protobuf duration in JSON."""
+    return f"{seconds:.3f}s"
+
+
+def http_limits(traffic: Traffic) -> Json:
+    """Common to both directions (`common_http_protocol_options`)."""
+    return {"idle_timeout": duration(traffic.idle_timeout_s), "max_headers_count": traffic.max_headers}
+
+
+def circuit_breakers(traffic: Traffic) -> Json:
+    """Envoy's own defaults happen to be 1024 connections, pending and active requests, and 3 retries."""
+    threshold = {
+        "priority": "DEFAULT",
+        "max_connections": traffic.max_connections,
+        "max_pending_requests": traffic.max_requests,
+        "max_requests": traffic.max_requests,
+        "max_retries": traffic.max_requests,
+    }
+    return {"thresholds": [threshold]}
+
+
+def retry_policy(traffic: Traffic) -> Json:
+    """Route fields: none at all without retries, since a policy of 0 attempts still costs a retry state per request."""
+    if not traffic.retries:
+        return {}
+    policy = {"retry_on": RETRY_ON, "retriable_status_codes": list(RETRIABLE_STATUS), "num_retries": traffic.retries}
+    return {"retry_policy": policy}
