@@ -5,11 +5,15 @@ but positions; units and words come from the caller.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.report.numbers import plain
-from harness.report.svg import DASHES, Canvas, Point, Scale, text_width
+from harness.report.svg import DASHES, Canvas, Scale, text_width
 
 ROW = 26
 BAR = 16
+
+
+def round_number(value: float) -> str:
+    """A tick's label: no digit that a round number doesn't have."""
+    return f"{value:,.10g}".replace("-", "−")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Axis:
     ticks: tuple[tuple[float, str], ...] = ()
     log: bool = False
     from_zero: bool = False
-    written: Callable[[float], str] = plain
+    written: Callable[[float], str] = round_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A horizontal bar: its label, the style of its arm (None: no arm), its parts and what stands at its end."""
+    """A horizontal bar: its label, the style of its arm, its parts and what stands at its end."""
 
     label: str
-    style: int | None
+    style: int
     segments: tuple[Segment, ...]
     end: str
     heading: str = ""
@@ -99,9 +103,11 @@ def round_chart(lines: Sequence[Line], levels: Sequence[Level], x: Axis, y: Axis
         left, right = x_scale.start, x_scale.end
         if level.low is not None and level.high is not None:
             top, bottom = y_scale(level.high), y_scale(level.low)
-            canvas.rect((left, top), (right - left, max(1.0, bottom - top)), f"band f{level.style % 6}")
+            canvas.rect((left - 8, top), (right - left + 16, max(1.0, bottom - top)), f"band f{level.style % 6}")
         at = y_scale(level.estimate)
-        canvas.polyline([(left, at), (right, at)], f"thin s{level.style % 6}", DASHES[level.style % len(DASHES)])
+        canvas.polyline(
+            [(left - 8, at), (right + 8, at)], f"thin s{level.style % 6}", DASHES[level.style % len(DASHES)]
+        )
     for line in lines:
         for point in line.points:
             at_point = (x_scale(point.x), y_scale(point.middle))
@@ -140,39 +146,36 @@ def _padded(values: Sequence[float], axis: Axis) -> tuple[float, float]:
     return low - room, high + room
 
 
-def stacked_bars(stacks: Sequence[Stack], label: str, width: float, written: Callable[[float], str] = plain) -> Canvas:
+def stacked_bars(stacks: Sequence[Stack], label: str, width: float) -> Canvas:
     """Horizontal bars of parts, from zero; a heading starts a group. Labels stand above the bars where room is short."""
     above = width < 500
     step = ROW + (16 if above else 0)
     height = 44 + sum(step + (24 if stack.heading else 0) for stack in stacks)
     canvas = Canvas(width, height)
-    left = 8.0 if above else 16 + max(text_width(stack.label) + 16 for stack in stacks)
+    left = 8.0 if above else 38 + max(text_width(stack.label) for stack in stacks)
     room = max(text_width(stack.end, 12) for stack in stacks) + 12
     longest = max(sum(segment.value for segment in stack.segments) for stack in stacks)
     scale = Scale(0.0, longest or 1.0, left, width - room)
     top = 4.0
-    for tick in scale.ticks(5 if width > 500 else 3):
+    for tick in scale.ticks(5 if width > 500 else 4):
         canvas.line((scale(tick), top), (scale(tick), height - 38), "grid")
-        canvas.text((scale(tick), height - 23), written(tick), "tick", "middle")
+        canvas.text((scale(tick), height - 23), round_number(tick), "tick", "middle")
     canvas.text(((left + width - room) / 2, height - 5), label, "axis", "middle")
     for stack in stacks:
         if stack.heading:
             canvas.text((8, top + 16), stack.heading, "strong")
             top += 24
-        _bar(canvas, stack, scale, (left, top), above=above)
+        _bar(canvas, stack, scale, top, above=above)
         top += step
     canvas.line((left, 4), (left, height - 38), "frame")
     return canvas
 
 
-def _bar(canvas: Canvas, stack: Stack, scale: Scale, corner: Point, *, above: bool) -> None:
-    left, top = corner
-    name_at = (left + 18, top + 12) if above else (left - 8, top + 17)
-    if stack.style is not None:
-        mark_x = left + 8 if above else left - 16 - text_width(stack.label)
-        style = stack.style % 6
-        canvas.marker((mark_x, name_at[1] - 4), stack.style, f"mark f{style} s{style}")
-    canvas.text(name_at, stack.label, "", "start" if above else "end")
+def _bar(canvas: Canvas, stack: Stack, scale: Scale, top: float, *, above: bool) -> None:
+    name_y = top + (12 if above else 17)
+    name_x = 32.0 if above else 26.0
+    canvas.marker((name_x - 12, name_y - 4), stack.style, f"mark f{stack.style % 6} s{stack.style % 6}")
+    canvas.text((name_x, name_y), stack.label)
     bar_top = top + (16 if above else 4)
     at = 0.0
     for segment in stack.segments:

@@ -1,14 +1,14 @@
 """CPU and memory by role on the page: bars and tables. It computes nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.analysis.series import RoleCosts
 from harness.report.charts import Segment, Stack, stacked_bars
 from harness.report.elements import (
     Html,
     arm_name,
+    details,
     element,
-    html,
     joined,
     pair,
     paragraph,
@@ -26,7 +26,7 @@ SIZES = (("pss_bytes", "PSS"), ("uss_bytes", "USS"), ("rss_bytes", "RSS"))
 
 def cost_section(name: str, title: str, figures: Figures, costs: Sequence[RoleCosts]) -> Html:
     """Bars of CPU and memory by role, then the tables."""
-    roles = list(dict.fromkeys(role for cost in costs for role in cost.cpu_ms_per_1000))
+    roles = _ordered(role for cost in costs for role in cost.pss_mb)
     cpu = _stacks(figures, [(cost.arm, cost.cpu_ms_per_1000) for cost in costs], "ms")
     memory = _stacks(figures, [(cost.arm, cost.pss_mb) for cost in costs], "MB")
     described = "Horizontal bars, one per arm, in parts by role; the tables below have the figures."
@@ -55,8 +55,15 @@ def cost_section(name: str, title: str, figures: Figures, costs: Sequence[RoleCo
             ),
         ),
         _cpu_table(figures, roles),
-        _memory_table(figures, roles),
+        _sizes_table(figures),
+        details("Memory per process, by role", _memory_table(figures, roles)),
     )
+
+
+def _ordered(found: Iterable[str]) -> list[str]:
+    """Each role once, known ones first."""
+    there = dict.fromkeys(found)
+    return [role for role in KNOWN_ROLES if role in there] + [role for role in there if role not in KNOWN_ROLES]
 
 
 def _css(role: str) -> str:
@@ -69,7 +76,8 @@ def _stacks(figures: Figures, costs: Sequence[tuple[str, dict[str, float]]], uni
             arm,
             figures.arms.index(arm),
             tuple(
-                Segment(value, _css(role), f"{arm}, {role}: {plain(value)} {unit}") for role, value in by_role.items()
+                Segment(by_role[role], _css(role), f"{arm}, {role}: {plain(by_role[role])} {unit}")
+                for role in _ordered(by_role)
             ),
             plain(sum(by_role.values())),
         )
@@ -84,6 +92,16 @@ def _cpu_table(figures: Figures, roles: Sequence[str]) -> Html:
     rows = list(_rows(figures, [("all roles" if label == TOTAL else label, subject) for label, subject in asked]))
     caption = "CPU per 1,000 requests, with 95 % intervals; “these CPUs in all” also holds kernel work that belongs to no process"
     return table(_head(figures), rows, caption)
+
+
+def _sizes_table(figures: Figures) -> Html:
+    asked = [
+        (f"{words} {edge}", Subject("machine", SYSTEM, size, edge))
+        for size, words in SIZES
+        for edge in ("loaded", "idle")
+    ]
+    caption = "Memory of all processes together, with 95 % intervals: loaded at the window's end, idle before the load"
+    return table(_head(figures), _rows(figures, asked), caption)
 
 
 def _memory_table(figures: Figures, roles: Sequence[str]) -> Html:
@@ -122,8 +140,8 @@ def _rows(figures: Figures, asked: Sequence[tuple[str, Subject]]) -> Iterator[li
 
 def _cell(found: Estimate | None, unit: Unit) -> Html:
     if found is None:
-        return Html("–")
+        return joined(["– ", element("span", "", "ci")])
     if found["metric"] == "units":
-        return html(plain(float(found["estimate"])))
+        return joined([f"{found['estimate']:g} ", element("span", "", "ci")])
     value, interval = figure(found, unit)
     return joined([value, " ", element("span", interval, "ci")])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.model.run import Run
-from harness.report.elements import Html, details, element, html, joined, paragraph, section, table
+from harness.report.elements import Html, details, element, html, joined, pair, paragraph, section, table
 from harness.report.numbers import plain
 
 MAX_TRIALS = 600
@@ -26,7 +26,12 @@ def trust_section(name: str, title: str, manifest: Document, runs: Sequence[Run]
             "sent, at most 1 % of them more than 1 ms late for its own fault."
         ),
         table(["proof", "held", "what was seen"], proofs, "Proofs of each arm, once per experiment", "words"),
-        table(["in trials", "held", "what was seen"], _trial_proofs(runs), "Proofs repeated in every trial", "words"),
+        table(
+            ["in trials", "held", "what was seen"],
+            _trial_proofs([arm["id"] for arm in manifest["arms"]], runs),
+            "Proofs repeated in every trial",
+            "words",
+        ),
         details(f"All {len(runs)} trials and their generator", _trials(runs)),
     )
 
@@ -42,12 +47,12 @@ def _held(*, passed: bool) -> Html:
     return element("span", "✓ yes" if passed else "✕ no", "yes" if passed else "no")
 
 
-def _trial_proofs(runs: Sequence[Run]) -> Iterator[list[object]]:
+def _trial_proofs(arms: Sequence[str], runs: Sequence[Run]) -> Iterator[list[object]]:
     """Per arm and check: in how many trials it held, and what was seen first (or where it failed)."""
-    seen: dict[str, dict[str, list[tuple[bool, str]]]] = {}
+    seen: dict[str, dict[str, list[tuple[bool, str]]]] = {arm: {} for arm in arms}
     for run in runs:
         for proof in run.parity:
-            seen.setdefault(run.arm, {}).setdefault(proof.check, []).append((proof.passed, proof.seen))
+            seen[run.arm].setdefault(proof.check, []).append((proof.passed, proof.seen))
     for arm, checks in seen.items():
         yield [arm]
         for check, outcomes in checks.items():
@@ -96,8 +101,10 @@ def machine_section(name: str, title: str, manifest: Document) -> Html:
     return section(
         name,
         title,
-        table(["fact", "value"], _flat(manifest["machine"]), "Machine", "words"),
-        table(["placement", "value"], cpus, "Who ran where", "words"),
+        pair(
+            table(["fact", "value"], _flat(manifest["machine"]), "Machine", "words"),
+            table(["placement", "value"], cpus, "Who ran where", "words"),
+        ),
     )
 
 
@@ -111,7 +118,13 @@ def _flat(document: Any, before: str = "") -> Iterator[list[object]]:
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{key}.")
         else:
-            yield [f"{before}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
+            yield [f"{before}{key}", _value(value)]
+
+
+def _value(value: Any) -> str:  # Any: JSON values
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def manifest_section(name: str, title: str, manifest: Document) -> Html:
@@ -131,8 +144,10 @@ def manifest_section(name: str, title: str, manifest: Document) -> Html:
         paragraph(
             "Results may be compared when their comparison keys are equal: same load, topology, settings, placement and class of machine."
         ),
-        table(["input", "value"], inputs, "Inputs", "words"),
-        table(["arm, program", "version", "digest"], _programs(manifest), "Arms and what they ran", "words"),
+        pair(
+            table(["input", "value"], inputs, "Inputs", "words"),
+            table(["arm, program", "version", "digest"], _programs(manifest), "Arms and what they ran", "words"),
+        ),
         _folded("Loads", manifest["loads"]),
         _folded("Settings that are equal in every arm", manifest.get("traffic", {})),
         _folded("Pilot that found the rate", manifest.get("pilot", {})),
@@ -142,15 +157,14 @@ def manifest_section(name: str, title: str, manifest: Document) -> Html:
 
 def _programs(manifest: Document) -> Iterator[list[object]]:
     for arm in manifest["arms"]:
+        described = f"mesh {arm['name']} {arm.get('version') or ''}".strip()
         features = ", ".join(f"{name} {state}" for name, state in arm.get("features", {}).items())
         yield [
             joined(
                 [
                     arm["id"],
                     " ",
-                    element(
-                        "span", f"mesh {arm['name']} {arm.get('version') or ''}: {features or 'no features'}", "muted"
-                    ),
+                    element("span", f"{described}: {features or 'no features'}", "muted"),
                 ]
             )
         ]

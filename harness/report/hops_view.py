@@ -118,7 +118,7 @@ def _table(figures: Figures, calls: Sequence[Call]) -> Html:
 
 def _cell(found: Estimate | None, unit: Unit, *, signed: bool = False) -> Html:
     if found is None:
-        return Html("–")
+        return joined(["– ", element("span", "", "ci")])
     value, interval = figure(found, unit, signed=signed)
     return joined([value, " ", element("span", interval, "ci")])
 

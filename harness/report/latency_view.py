@@ -6,29 +6,26 @@ from collections.abc import Sequence
 from harness.analysis.series import (
     ByArm,
     Over,
-    RoundShifts,
     Series,
     latency_curves,
     quantile_over_time,
     rate_over_time,
-    round_shifts,
     slot_s,
 )
-from harness.report.charts import Axis, Level, Line, Spread, line_chart, round_chart
+from harness.report.charts import Axis, Line, Spread, line_chart
 from harness.report.elements import (
     Html,
     arm_legend,
     arm_name,
     details,
-    joined,
     pair,
     paragraph,
     picture,
     section,
     table,
 )
-from harness.report.figures import Figures, Subject
-from harness.report.numbers import interval_of, plain, value_of
+from harness.report.figures import Figures
+from harness.report.numbers import plain
 
 _PERCENTILES = ((0.1, "10"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"))
 _CLOCKS = (
@@ -62,7 +59,8 @@ def latency_section(name: str, title: str, figures: Figures, answers: ByArm) -> 
 
 def _percentiles(name: str, words: str, about: str, figures: Figures, curves: Sequence[Series]) -> Html:
     ends = [curve.points[-1].x for curve in curves if curve.points]
-    ticks = tuple((_nines(q), label) for q, label in _PERCENTILES if q <= max(ends))
+    shown = {q: label for q, label in _PERCENTILES if q <= max(ends)} | {max(ends): f"{100 * max(ends):g}"}
+    ticks = tuple((_nines(q), label) for q, label in shown.items())
     lines = [
         Line(
             figures.arms.index(curve.arm),
@@ -158,7 +156,9 @@ def _over_time(name: str, caption: Html, unit: str, figures: Figures, series: Se
         for each in series
         if each.points
     ]
-    x, y = Axis("s since the window's start", written=lambda tick: f"{tick:g}"), Axis(unit, from_zero=True)
+    starts = sorted({point.x for each in series for point in each.points})
+    ticks = tuple((start, f"{start:g}") for start in starts[:: max(1, math.ceil(len(starts) / 12))])
+    x, y = Axis("s since the window's start", ticks), Axis(unit, from_zero=True)
     return picture(
         name,
         caption,
@@ -178,67 +178,3 @@ def _time_table(key: str, unit: str, figures: Figures, series: Sequence[Series])
     starts = sorted({point.x for each in series for point in each.points})
     rows = [[f"{start:g}", *(_spread_cell(by_arm.get(arm, {}).get(start)) for arm in figures.arms)] for start in starts]
     return table(_head("from (s)", figures), rows, f"{key} in {unit}: median over rounds (least to greatest round)")
-
-
-def rounds_section(name: str, title: str, figures: Figures, answers: ByArm, rounds: Sequence[int]) -> Html:
-    """Each round's paired difference, over the estimate and the interval that are made of them."""
-    drawn, tables = [], []
-    for q in (0.5, 0.9):
-        shifts = round_shifts(answers, rounds, figures.reference, "response", q)
-        if shifts:
-            drawn.append(_rounds(f"{name}-{100 * q:g}", q, figures, shifts))
-            tables.append(_round_table(q, figures, shifts))
-    if not drawn:
-        return Html("")
-    return section(
-        name,
-        title,
-        paragraph(
-            f"A dot is one round's percentile minus that of {figures.reference} in the same round; the line is the estimate, the band its "
-            "95 % interval. A trend or a jump from left to right means that the machine changed while it was measured."
-        ),
-        arm_legend(figures.arms),
-        pair(*drawn),
-        details("The same as tables", *tables),
-    )
-
-
-def _rounds(name: str, q: float, figures: Figures, shifts: Sequence[RoundShifts]) -> Html:
-    lines = [
-        Line(figures.arms.index(each.arm), tuple(_dot(each.arm, n, shift) for n, shift in each.shifts_us))
-        for each in shifts
-    ]
-    levels = [level for each in shifts if (level := _level(figures, each.arm, q)) is not None]
-    numbers = [n for n, _ in shifts[0].shifts_us]
-    step = max(1, math.ceil(len(numbers) / 12))
-    x = Axis("round", tuple((float(n), str(n)) for n in numbers[::step]))
-    y = Axis(f"added p{100 * q:g}, µs")
-    return picture(
-        name,
-        Html(f"<b>p{100 * q:g}</b> of response time, added in each round"),
-        f"Added p{100 * q:g} by round",
-        "One dot per arm and round; the table below has the same figures.",
-        lambda width: round_chart(lines, levels, x, y, width),
-    )
-
-
-def _dot(arm: str, number: int, shift: float) -> Spread:
-    return Spread(float(number), shift, shift, shift, f"{arm}, round {number}: {plain(shift)} µs")
-
-
-def _level(figures: Figures, arm: str, q: float) -> Level | None:
-    found = figures.added(arm, Subject("request", "entry", "response", f"p{100 * q:g}"))
-    value = value_of(found)
-    if found is None or value is None:
-        return None
-    low, high = interval_of(found) or (None, None)
-    return Level(figures.arms.index(arm), value, low, high)
-
-
-def _round_table(q: float, figures: Figures, shifts: Sequence[RoundShifts]) -> Html:
-    head = ["round", *(arm_name(figures.arms.index(each.arm), each.arm) for each in shifts)]
-    rows = [
-        [str(number), *(plain(each.shifts_us[index][1]) for each in shifts)]
-        for index, (number, _) in enumerate(shifts[0].shifts_us)
-    ]
-    return joined([table(head, rows, f"Added p{100 * q:g} of response time by round, µs")])

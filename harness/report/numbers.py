@@ -15,18 +15,18 @@ Estimate = Mapping[str, Any]  # Any: one entry of summary.json's `estimates`
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit as people read it, and what a value of the summary is multiplied by to be in it."""
+    """A unit as people read it, what a value of the summary is multiplied by to be in it, and how many places make sense."""
 
     name: str
     factor: float = 1.0
+    places: int = 3
 
 
 _UNITS: Mapping[str, tuple[Unit, ...]] = {
-    "us": (Unit("µs"), Unit("ms", 1e-3), Unit("s", 1e-6)),
-    "ns": (Unit("µs", 1e-3), Unit("ms", 1e-6), Unit("s", 1e-9)),
-    "s": (Unit("ms", 1e3), Unit("s")),
-    "bytes": (Unit("MB", 1e-6), Unit("GB", 1e-9)),
-    "share": (Unit("%", 100.0),),
+    "us": (Unit("µs", places=1), Unit("ms", 1e-3), Unit("s", 1e-6)),
+    "s": (Unit("ms", 1e3, places=2), Unit("s")),
+    "bytes": (Unit("MB", 1e-6, places=2), Unit("GB", 1e-9, places=2)),
+    "share": (Unit("%", 100.0, places=2),),
     "1": (Unit(""),),
     "count": (Unit(""),),
 }
@@ -87,9 +87,10 @@ def figure(estimate: Estimate, unit: Unit, *, signed: bool = False) -> tuple[str
     if value is None:
         return "–", str(estimate.get("note") or "not measured")
     if ends is None:
-        return written(value * unit.factor, significant(value * unit.factor), signed=signed), no_interval(estimate)
+        places = min(unit.places, significant(value * unit.factor))
+        return written(value * unit.factor, places, signed=signed), no_interval(estimate)
     low, high = (end * unit.factor for end in ends)
-    places = decimals(low, high) if high > low else significant(value * unit.factor)
+    places = min(unit.places, decimals(low, high) if high > low else significant(value * unit.factor))
     return written(value * unit.factor, places, signed=signed), f"[{written(low, places)}, {written(high, places)}]"
 
 

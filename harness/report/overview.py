@@ -10,7 +10,7 @@ from harness.report.table import CPU, MEMORY, Contrast, Headline, Section, Shown
 
 _CARD = (
     ("added to the median request", Subject("request", "entry", "response", "p50"), True),
-    ("of it on each hop (median)", Subject("hop", PER_HOP, "hop", "p50"), True),
+    ("added on each hop (median)", Subject("hop", PER_HOP, "hop", "p50"), True),
     ("CPU added per 1,000 requests", CPU, True),
     ("memory added per sidecar", MEMORY, False),
 )
@@ -23,11 +23,17 @@ def state(summary: Mapping[str, Any]) -> Html:
     planned = sum(each["planned"] for each in summary["rounds"])
     if validity["valid"]:
         told = f"{counted} of {planned} rounds count: in each, every arm passed its proofs and the load generator kept its schedule."
-        banner = _banner("good", "✓ Valid", paragraph(told))
+        banner = _banner("good", "✓ Valid", paragraph(told), _unjudged(summary))
     else:
         told = f"{counted} of {planned} rounds count. Don't use the figures below: they are shown so that the cause can be found."
         banner = _banner("bad", "✕ Invalid", paragraph(told), listed(validity["reasons"]))
     return joined([banner, _verdicts(summary["verdicts"]), _warnings(validity["warnings"])])
+
+
+def _unjudged(summary: Mapping[str, Any]) -> Html:
+    if summary["verdicts"]:
+        return Html("")
+    return paragraph("No rule was asked for, so there is no verdict: the figures describe, they don't judge.")
 
 
 def _banner(css: str, title: str, *content: object) -> Html:
@@ -36,9 +42,7 @@ def _banner(css: str, title: str, *content: object) -> Html:
 
 def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Html:
     if not verdicts:
-        return paragraph(
-            "No rule was asked for, so there is no verdict: the figures describe, they don't judge.", "muted after"
-        )
+        return Html("")
     css = "good" if all(each["outcome"] == "pass" for each in verdicts) else "warn"
     css = "bad" if any(each["outcome"] in ("fail", "invalid") for each in verdicts) else css
     rules = listed(f"{each['outcome']}: {each['rule']}: {each['why']}" for each in verdicts)
@@ -86,22 +90,28 @@ def _items(figures: Figures, arm: str) -> Iterator[Html]:
         if found is None or (value := value_of(found)) is None:
             continue
         unit = unit_for(found["unit"], [value])
-        text, interval = figure(found, unit, signed=added)
-        big = Html(f'<span class="big">{html(text)} <small>{html(unit.name)}</small></span>')
-        yield Html(f"<div><dt>{html(words)}</dt><dd>{big}<br>{_interval(interval)}</dd></div>")
+        yield _tile(words, Shown(*figure(found, unit, signed=added)), unit.name)
+
+
+def _tile(words: str, shown: Shown, unit: str = "") -> Html:
+    small = joined([" ", element("small", unit)]) if unit else ""
+    big = element("span", joined([shown.value, small]), "big")
+    ends = shown.interval.removeprefix("[").removesuffix("]")
+    told = f"95 % interval {ends.replace(', ', ' to ')}" if ends != shown.interval else shown.interval
+    return Html(f"<div><dt>{html(words)}</dt><dd>{big}<br>{_interval(told)}</dd></div>")
 
 
 def _interval(text: str) -> Html:
-    return element("span", text, "ci") if text else Html("")
+    return element("span", text, "ci")
 
 
 def _versus(figures: Figures, contrast: Contrast) -> Html:
+    """What one arm's additions are of another's, as a card across the page."""
     sign = {arm: arm_name(style, arm) for style, arm in enumerate(figures.arms)}
-    parts = []
-    for label, shown in contrast.parts:
-        parts.append(joined([f"{label} ", element("strong", shown.value), " ", _interval(shown.interval)]))
-    told = Html(", ".join(parts))
-    return paragraph(joined([sign[contrast.arm], " against ", sign[contrast.against], ": ", told]), "versus")
+    words = element("span", " against ", "muted")
+    tiles = joined(_tile(label, shown) for label, shown in contrast.parts)
+    heading = element("h3", joined([sign[contrast.arm], words, sign[contrast.against]]))
+    return Html(f'<div class="card across">{heading}<dl>{tiles}</dl></div>')
 
 
 def _table(shown: Headline) -> Html:
@@ -118,4 +128,4 @@ def _group(shown: Section) -> Html:
 
 
 def _cell(shown: Shown) -> Html:
-    return joined([shown.value, " ", _interval(shown.interval)]) if shown.value else html("–")
+    return joined([shown.value or "–", " ", _interval(shown.interval)])

@@ -41,9 +41,10 @@ nav{margin:22px 0 0;display:flex;flex-wrap:wrap;gap:4px 18px;font-size:14px}
 .big{font-size:26px;line-height:1.15;font-weight:650;white-space:nowrap}
 .big small{font-size:15px;font-weight:500}
 .ci{color:var(--muted);font-size:14px;white-space:nowrap}
-.versus{font-size:17px;margin:18px 0 22px;max-width:none}
+.card.across{margin:0 0 26px}.card.across dl{grid-template-columns:repeat(auto-fit,minmax(180px,1fr))}
 .scroll{overflow-x:auto;margin:0 0 14px}
 table{border-collapse:collapse;font-size:15px;font-variant-numeric:tabular-nums;min-width:min(100%,560px)}
+figure+.scroll,.pair+.scroll{margin-top:22px}
 caption{text-align:left;font-size:14px;padding:0 0 6px;min-width:300px}
 th,td{text-align:right;padding:6px 0 6px 26px;border-bottom:1px solid var(--grid);vertical-align:baseline}
 th:first-child{text-align:left;padding-left:0;font-weight:400}
@@ -51,9 +52,9 @@ thead th{border-bottom:1px solid var(--rule);font-weight:650;vertical-align:bott
 thead th:first-child{font-weight:650}
 tr.group th{padding-top:16px;font-weight:650}
 tr.group .muted{font-weight:400;font-size:14px}
-table.words td{text-align:left}table.words thead th{text-align:left}
-td .ci{display:inline-block;margin-left:7px}
-.key{display:inline-flex;align-items:center;gap:7px;white-space:nowrap}
+table.words{min-width:100%}table.words td{text-align:left}table.words thead th{text-align:left}
+td .ci{display:inline-block;margin-left:7px;min-width:8.6em;text-align:left}
+.key{display:inline-flex;align-items:baseline;gap:7px;white-space:nowrap}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:4px 0 10px;font-size:15px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:16px 36px;margin:10px 0}
 figure{margin:0 0 10px;min-width:0}
@@ -66,7 +67,7 @@ code{font-size:.92em;overflow-wrap:anywhere}
 svg{display:block;max-width:100%;height:auto;font-family:inherit;font-size:13px}
 svg.narrow{display:none}
 svg.free{max-width:none}
-svg.sign{flex:none}
+svg.sign{flex:none;align-self:center}
 svg text{fill:var(--text)}
 svg .tick{fill:var(--muted);font-size:12px}
 svg .axis{fill:var(--muted);font-size:13px}
@@ -84,8 +85,11 @@ svg .strong{font-weight:650}
 .part{stroke:var(--bg);stroke-width:1}
 COLOURS
 @media (max-width:680px){main{padding:20px 16px 48px}h1{font-size:24px}svg.wide{display:none}svg.narrow{display:block}
-th,td{padding:5px 0 5px 14px}td .ci{display:block;margin:0;font-size:12.5px}table{font-size:14px}.big{font-size:21px}
+th,td{padding:5px 0 5px 9px}td .ci{display:block;margin:0;min-width:0;text-align:right;font-size:12px}table{font-size:14px;min-width:0}
+table.words{min-width:100%}thead .key{flex-direction:column;align-items:flex-end;gap:0}thead th:first-child .key{align-items:flex-start}.big{font-size:21px}
 .card{padding:14px}.card dl{gap:12px}.ci{font-size:13px}section{margin-top:32px}}
+@media (max-width:680px){tbody .sign{display:none}.card .ci{white-space:normal}}
+@media (max-width:480px){table{font-size:13px}th,td{padding-left:6px}td .ci{font-size:11px}}
 @media print{section{break-inside:avoid-page}nav{display:none}}
 """
 

@@ -1,5 +1,6 @@
 """The topology drawn with what each hop costs: services in layers with labelled calls, or, where there is little room, as a tree."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from harness.report.svg import Canvas, escaped, number, text_width
 LINE = 17
 CURVE = 34
 INDENT = 18
+WIDTH = 1180.0
+"""What the page has; a smaller graph is stretched towards it, by at most SPARE a layer."""
+SPARE = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def graph(services: Sequence[Service], calls: Sequence[Call], labels: Mapping[st
     arms = max((len(label.lines) for label in labels.values()), default=1)
     room = 40 + max((text_width(words) for label in labels.values() for _, words in label.lines), default=60.0)
     notes = {service.name: service.note for service in services}
-    grid = _grid(placed, notes, room, max(58.0, arms * LINE + 26.0))
+    grid = _grid(placed, notes, room, max(58.0, 2 * LINE * math.ceil(arms / 2) + 24.0))
     canvas = Canvas(grid.lefts[-1] + grid.widths[-1] + 4, placed.lanes * grid.lane + 8)
     boxes = {box.name: box for box in placed.boxes}
     for route in placed.routes:
@@ -57,13 +61,14 @@ def graph(services: Sequence[Service], calls: Sequence[Call], labels: Mapping[st
 
 
 def _grid(placed: Layout, notes: Mapping[str, str], room: float, lane: float) -> _Grid:
-    widths, lefts, at = [], [], 4.0
+    widths = []
     for layer in range(placed.layers):
         names = [box.name for box in placed.boxes if box.layer == layer]
-        width = max(56.0, *(max(text_width(name), text_width(notes[name], 12)) + 24 for name in names))
-        lefts.append(at)
-        widths.append(width)
-        at += width + CURVE + room
+        widths.append(max(72.0, *(max(text_width(name), text_width(notes[name], 12)) + 24 for name in names)))
+    gaps = max(1, placed.layers - 1)
+    spare = (WIDTH - sum(widths)) / gaps - CURVE - room
+    step = CURVE + room + min(SPARE, max(0.0, spare))
+    lefts = [4.0 + sum(widths[:layer]) + step * layer for layer in range(placed.layers)]
     return _Grid(tuple(lefts), tuple(widths), lane, 4.0)
 
 
@@ -92,12 +97,14 @@ def _call(canvas: Canvas, grid: _Grid, route: Route, boxes: Mapping[str, Box], l
     inner.path(commands, "wire")
     inner.path(f"M{number(x - 9)} {number(y - 5)}L{number(x)} {number(y)}L{number(x - 9)} {number(y + 5)}", "wire")
     lane = grid.lefts[callee.layer - 1] + grid.widths[callee.layer - 1] + CURVE
-    _lines(inner, label, lane + 6, y - 8 - LINE * (len(label.lines) - 1))
+    above = math.ceil(len(label.lines) / 2)
+    _lines(inner, label.lines[:above], lane + 6, y - 8 - LINE * (above - 1))
+    _lines(inner, label.lines[above:], lane + 6, y + LINE + 1)
     canvas.group(inner.parts, label.tip)
 
 
-def _lines(canvas: Canvas, label: Label, x: float, first: float) -> None:
-    for index, (style, words) in enumerate(label.lines):
+def _lines(canvas: Canvas, lines: Sequence[tuple[int, str]], x: float, first: float) -> None:
+    for index, (style, words) in enumerate(lines):
         y = first + index * LINE
         canvas.marker((x + 4, y - 4), style, f"mark f{style % 6} s{style % 6}")
         canvas.text((x + 16, y), words)
@@ -141,7 +148,7 @@ def _branch(
     for call in [call for call in calls if call.caller == name]:
         label = labels.get(call.id, Label((), ""))
         inner = Canvas(0, 0)
-        _lines(inner, label, x + INDENT - 6, y + LINE + 2)
+        _lines(inner, label.lines, x + INDENT - 6, y + LINE + 2)
         child_y = y + LINE * len(label.lines) + 24
         inner.path(f"M{number(x)} {number(at[1] + 4)}V{number(child_y - 4)}H{number(x + INDENT - 6)}", "wire")
         canvas.group(inner.parts, label.tip)

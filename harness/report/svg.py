@@ -76,7 +76,7 @@ def log_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
         found = [f * 10.0**d for d in decades for f in factors if low * 0.999 <= f * 10.0**d <= high * 1.001]
-        if len(found) >= min(wanted, 3):
+        if len(found) >= min(wanted, 4):
             return found
     return linear_ticks(low, high, 3)
 

@@ -4,6 +4,7 @@ Nothing hangs on colour; when the arms don't fit side by side, the table goes on
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.report.figures import cells
-from harness.report.table import Contrast, Headline, Row, Shown, headline
+from harness.report.table import Contrast, Headline, Shown, headline
 
 GAP = 2
 INDENT = "  "
@@ -32,8 +33,8 @@ def show(
         _print(console, *line)
     for cell in cells(manifest):
         _print_cell(console, manifest, headline(manifest, summary, cell))
-    for line in HOW_TO_READ:
-        _print(console, line)
+    for words in HOW_TO_READ:
+        _print(console, words)
     if report:
         _print(console, f"Report: {report}", soft_wrap=True)
 
@@ -62,8 +63,9 @@ def _print_cell(console: Console, manifest: Mapping[str, Any], shown: Headline) 
     _print(console, f"{manifest['experiment']} · {shown.cell.topology} · {shown.load}", "bold")
     if shown.caveat:
         _print(console, shown.caveat, "yellow")
-    for block in _blocks(shown, console.width):
-        for line, style in _lines(shown, block):
+    layout = _layout(shown, stacked=_layout(shown, stacked=False).width > console.width)
+    for block in _blocks(layout.widths, console.width - layout.label):
+        for line, style in _lines(shown, layout, block):
             _print(console, line, style)
     for section in shown.sections:
         for note in section.notes:
@@ -77,57 +79,66 @@ def _print_cell(console: Console, manifest: Mapping[str, Any], shown: Headline) 
 def _contrast_lines(contrast: Contrast) -> Iterator[str]:
     yield f"{contrast.arm} against {contrast.against}"
     wide = max(len(label) for label, _ in contrast.parts)
-    yield from (f"{INDENT}{label.ljust(wide)}  {_cell(shown)}" for label, shown in contrast.parts)
+    yield from (f"{INDENT}{label.ljust(wide)}  {_parts(shown, stacked=False)[0]}" for label, shown in contrast.parts)
 
 
-def _blocks(shown: Headline, width: int) -> Iterator[list[int]]:
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How wide the columns are, and whether an interval stands below its value instead of beside it."""
+
+    label: int
+    widths: tuple[int, ...]
+    stacked: bool
+
+    @property
+    def width(self) -> int:
+        return self.label + sum(self.widths)
+
+
+def _layout(shown: Headline, *, stacked: bool) -> _Layout:
+    rows = [row for section in shown.sections for row in section.rows]
+    label = max((cell_len(row.heading) for row in rows), default=0) + len(INDENT)
+    widths = (
+        GAP + max(cell_len(arm), *(cell_len(part) for row in rows for part in _parts(row.figures[index], stacked)), 1)
+        for index, arm in enumerate(shown.arms)
+    )
+    return _Layout(label, tuple(widths), stacked)
+
+
+def _parts(shown: Shown, stacked: bool) -> tuple[str, ...]:
+    """The lines of one figure."""
+    interval = "[none]" if shown.interval.startswith("no interval") else shown.interval
+    return (shown.value or "–", interval) if stacked else (f"{shown.value} {interval}".strip() or "–",)
+
+
+def _blocks(widths: Sequence[int], room: int) -> Iterator[list[int]]:
     """Arms, by place, that fit side by side; each block holds at least one."""
-    left = width - _label_width(shown)
     block: list[int] = []
-    room = left
-    for index, need in enumerate(_widths(shown)):
-        if block and need > room:
+    left = room
+    for index, need in enumerate(widths):
+        if block and need > left:
             yield block
-            block, room = [], left
+            block, left = [], room
         block.append(index)
-        room -= need
+        left -= need
     yield block
 
 
-def _label_width(shown: Headline) -> int:
-    return max((cell_len(row.heading) for row in _rows(shown)), default=0) + len(INDENT)
-
-
-def _widths(shown: Headline) -> list[int]:
-    """Per arm, how wide its column is, with the gap before it."""
-    return [
-        GAP + max(cell_len(arm), *(cell_len(_cell(row.figures[index])) for row in _rows(shown)), 1)
-        for index, arm in enumerate(shown.arms)
-    ]
-
-
-def _rows(shown: Headline) -> list[Row]:
-    return [row for section in shown.sections for row in section.rows]
-
-
-def _lines(shown: Headline, block: Sequence[int]) -> Iterator[tuple[str, str]]:
+def _lines(shown: Headline, layout: _Layout, block: Sequence[int]) -> Iterator[tuple[str, str]]:
     """The table of some arms as (line, style)."""
-    yield _line(shown, "", [shown.arms[index] for index in block], block), "bold"
+    yield _line(layout, "", [shown.arms[index] for index in block], block), "bold"
     for section in shown.sections:
-        yield f"{section.title}: {section.about}" if section.about else section.title, "cyan"
+        yield f"{section.title}: {section.about}", "cyan"
         for row in section.rows:
-            yield _line(shown, INDENT + row.heading, [_cell(row.figures[index]) or "–" for index in block], block), ""
+            cells_ = [_parts(row.figures[index], layout.stacked) for index in block]
+            yield _line(layout, INDENT + row.heading, [parts[0] for parts in cells_], block), ""
+            if any(rest := ["".join(parts[1:]) for parts in cells_]):
+                yield _line(layout, "", rest, block), "dim"
 
 
-def _line(shown: Headline, label: str, words: Sequence[str], block: Sequence[int]) -> str:
-    widths = _widths(shown)
-    padded = [" " * (widths[index] - cell_len(word)) + word for word, index in zip(words, block, strict=True)]
-    return label + " " * (_label_width(shown) - cell_len(label)) + "".join(padded)
-
-
-def _cell(shown: Shown) -> str:
-    interval = "[none]" if shown.interval.startswith("no interval") else shown.interval
-    return f"{shown.value} {interval}".strip()
+def _line(layout: _Layout, label: str, words: Sequence[str], block: Sequence[int]) -> str:
+    padded = (" " * (layout.widths[index] - cell_len(word)) + word for word, index in zip(words, block, strict=True))
+    return label + " " * (layout.label - cell_len(label)) + "".join(padded)
 
 
 def _text(console: Console, words: str, style: str = "") -> Text:
