@@ -38,5 +38,9 @@ def _holder(port: int) -> str:
         sockets = psutil.net_connections("tcp")
     except psutil.AccessDenied:
         return ""
-    pids = {item.pid for item in sockets if item.status == psutil.CONN_LISTEN and item.laddr.port == port and item.pid}
+    pids = {
+        item.pid
+        for item in sockets
+        if item.status == psutil.CONN_LISTEN and item.laddr and item.laddr[1] == port and item.pid
+    }
     return f" (by pid {', '.join(map(str, sorted(pids)))})" if pids else ""

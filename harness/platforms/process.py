@@ -1,0 +1,231 @@
+"""The process platform: a plan as plain processes on loopback, no root, no cluster. Ends everything it started, whatever happens."""
+
+import secrets
+import socket
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from harness.model.errors import EnvironmentFailure
+from harness.model.mesh import PlatformFacts
+from harness.model.plan import Plan, Ready, Unit
+from harness.model.platform import Placement, RunningUnit, Usage
+from harness.platforms import counters, programs
+from harness.platforms.addresses import AddressBlock
+from harness.platforms.ports import check_free
+from harness.platforms.references import resolve_unit
+from harness.platforms.supervised import Supervised
+
+POLL_S = 0.004
+LOG_LINES = 15
+ISSUE_WITHIN_S = 30
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+"""Units get this and what their plan says, never the user's environment."""
+
+
+class ProcessPlatform:
+    """Starts plans under one supervisor, at addresses of one block. `authority` is the folder of the run's CA."""
+
+    name = "process"
+    facts = PlatformFacts("process", interception=False)
+
+    def __init__(self, supervised: Supervised, addresses: AddressBlock, placement: Placement, authority: Path) -> None:
+        self._supervised = supervised
+        self._addresses = addresses
+        self._placement = placement
+        self._authority = authority
+
+    @contextmanager
+    def launch(self, plan: Plan, workspace: Path) -> "Iterator[ProcessDeployment]":
+        """See harness.model.platform.Platform."""
+        addresses = self._addresses.assign(plan.hosts())
+        check_free(plan, addresses)
+        workspace.mkdir(mode=0o700, parents=True)
+        self._issue(plan, workspace)
+        deployment = ProcessDeployment(plan, self._placement, addresses, workspace, self._supervised)
+        try:
+            deployment.start(_lookup(addresses, workspace, self._authority))
+            yield deployment
+        finally:
+            deployment.close()
+
+    def rendered(self, plan: Plan) -> list[dict[str, str]]:
+        """Every file of the plan as it will be, with secrets, keys and folders left as references: safe to publish."""
+        addresses = self._addresses.assign(plan.hosts())
+        files = []
+        for unit in plan.units:
+            shown = resolve_unit(
+                unit, lambda kind, name: addresses.get(name) if kind == "address" else f"${{{kind}.{name}}}"
+            )
+            files += [
+                {
+                    "unit": unit.name,
+                    "file": file.name,
+                    "digest": sha256(file.content.encode()).hexdigest()[:16],
+                    "content": file.content,
+                }
+                for file in shown.files
+            ]
+        return files
+
+    def _issue(self, plan: Plan, workspace: Path) -> None:
+        """Have the plan's issuer make the authority (once per run) and this launch's identities."""
+        if plan.issuer is None:
+            return
+        words = programs.command(plan.issuer.program)
+        if not self._authority.exists():
+            _run(plan, [*words, "authority", str(self._authority)])
+        if plan.identities:
+            asked = [f"{identity.name}={identity.spiffe_id}" for identity in plan.identities]
+            _run(
+                plan,
+                [*words, "issue", "--authority", str(self._authority), "--out", str(workspace / "identities"), *asked],
+            )
+
+
+class ProcessDeployment:
+    """A plan that runs as processes; see harness.model.platform.Deployment."""
+
+    def __init__(
+        self, plan: Plan, placement: Placement, addresses: Mapping[str, str], workspace: Path, supervised: Supervised
+    ) -> None:
+        self.plan = plan
+        self.placement = placement
+        self.units: dict[str, RunningUnit] = {}
+        self._addresses = addresses
+        self._workspace = workspace
+        self._supervised = supervised
+
+    def start(self, lookup: "References") -> None:
+        """Start each unit as soon as those before it (`after`) are ready; return when all are."""
+        waiting, starting = list(self.plan.units), deque[tuple[Unit, float]]()
+        ready: set[str] = set()
+        while waiting or starting:
+            for unit in [unit for unit in waiting if set(unit.after) <= ready]:
+                waiting.remove(unit)
+                self._start(unit, lookup)
+                starting.append((unit, time.monotonic() + (unit.ready.within_s if unit.ready else 0)))
+            if not starting:
+                raise EnvironmentFailure(
+                    f"units wait for each other: {', '.join(unit.name for unit in waiting)}; check `after`"
+                )
+            unit, give_up = starting.popleft()
+            if self._is_ready(unit):
+                ready.add(unit.name)
+            elif time.monotonic() > give_up:
+                raise EnvironmentFailure(
+                    f"unit {unit.name!r} isn't ready after {unit.ready and unit.ready.within_s} s{self._tail(unit.name)}"
+                )
+            else:
+                starting.append((unit, give_up))
+                time.sleep(POLL_S / len(starting))
+            self.check()
+
+    def _start(self, unit: Unit, lookup: "References") -> None:
+        folder = self._workspace / unit.name
+        folder.mkdir(mode=0o700)
+        resolved = resolve_unit(unit, lambda kind, name: str(folder) if kind == "dir" else lookup(kind, name))
+        for file in resolved.files:
+            path = folder / file.name
+            path.touch(mode=0o600 if file.private else 0o644)
+            path.write_text(file.content)
+        argv = (*programs.command(unit.program), *resolved.args)
+        log = folder / "log"
+        pid = self._supervised.start(
+            unit.name, argv, ENVIRONMENT | dict(resolved.environment), folder, log, self.placement.system
+        )
+        self.units[unit.name] = RunningUnit(
+            unit.name, unit.role, unit.service, unit.host, self._addresses[unit.host], pid, log
+        )
+
+    def _is_ready(self, unit: Unit) -> bool:
+        return unit.ready is None or _answers(self._addresses[unit.host], unit.ready)
+
+    def entry_url(self) -> str:
+        return f"http://{self._addresses[self.plan.entry_host]}:{self.plan.entry_port}"
+
+    def address(self, host: str) -> str:
+        return self._addresses[host]
+
+    def usage(self, unit: str, *, memory: bool = True) -> Usage:
+        return counters.usage(self.units[unit].pid, memory=memory)
+
+    def machine_cpu_ns(self) -> tuple[int, int]:
+        return counters.machine_cpu_ns(self.placement.system, Path("/proc/stat").read_text())
+
+    def check(self) -> None:
+        self._supervised.poll()
+        for name in self.units:
+            status = self._supervised.exits.get(name)
+            if status is not None:
+                how = f"by signal {-status}" if status < 0 else f"with status {status}"
+                raise EnvironmentFailure(f"unit {name!r} ended {how}{self._tail(name)}")
+
+    def identity_dir(self, name: str) -> Path:
+        return self._workspace / "identities" / name
+
+    def close(self) -> None:
+        self._supervised.stop({unit.name: unit.stop_grace_s for unit in self.plan.units if unit.name in self.units})
+        self.units = {}
+
+    def _tail(self, name: str) -> str:
+        try:
+            lines = self.units[name].log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        except OSError:
+            lines = []
+        return "; its last lines:\n  " + "\n  ".join(lines) if lines else "; it wrote nothing"
+
+
+class References:
+    """What a launch's references stand for."""
+
+    def __init__(self, addresses: Mapping[str, str], workspace: Path, authority: Path) -> None:
+        self._addresses = addresses
+        self._workspace = workspace
+        self._authority = authority
+        self._secrets: dict[str, str] = {}
+
+    def __call__(self, kind: str, name: str) -> str | None:
+        match kind:
+            case "address":
+                return self._addresses.get(name)
+            case "identity":
+                return str(self._workspace / "identities" / name)
+            case "authority":
+                return str(self._authority)
+            case "secret":
+                return self._secrets.setdefault(name, secrets.token_urlsafe(24))
+        return None
+
+
+def _lookup(addresses: Mapping[str, str], workspace: Path, authority: Path) -> References:
+    return References(addresses, workspace, authority)
+
+
+def _answers(address: str, ready: Ready) -> bool:
+    if not ready.path:
+        with socket.socket() as attempt:
+            attempt.settimeout(1)
+            return attempt.connect_ex((address, ready.port)) == 0
+    connection = HTTPConnection(address, ready.port, timeout=1)
+    try:
+        connection.request("GET", ready.path)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _run(plan: Plan, words: list[str]) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=ISSUE_WITHIN_S, check=False)
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise EnvironmentFailure(
+            f"identities of {plan.entry_host}'s plan can't be issued: {''.join(last) or done.returncode}"
+        )

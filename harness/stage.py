@@ -1,0 +1,86 @@
+"""The stage of a run: CPUs, a private folder, the supervisor, the platform, and the facts found before the first trial."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from harness.experiment import Experiment
+from harness.manifest import Facts
+from harness.model.mesh import Arm, Traffic
+from harness.model.plan import Plan
+from harness.model.platform import Placement
+from harness.model.program import Program
+from harness.platforms import programs
+from harness.platforms.addresses import AddressBlock
+from harness.platforms.placement import place
+from harness.platforms.process import ProcessPlatform
+from harness.platforms.supervised import Supervised
+from harness.probes import machine
+from harness.trial import Bench
+
+
+@contextmanager
+def stage(arms: Iterable[Arm]) -> Iterator[tuple[Bench, Facts]]:
+    """Everything a trial needs. The harness moves to the load's CPUs; leaving ends all units and removes the folder."""
+    before = os.sched_getaffinity(0)
+    placement = place(sorted(before))
+    facts = _facts(tuple(arms), placement)
+    folder = Path(tempfile.mkdtemp(prefix="hoptax-"))
+    with AddressBlock() as addresses, Supervised(folder) as supervised:
+        os.sched_setaffinity(0, placement.load)
+        try:
+            platform = ProcessPlatform(supervised, addresses, placement, folder / "authority")
+            yield Bench(platform, placement, Traffic(), folder), facts
+        finally:
+            os.sched_setaffinity(0, before)
+
+
+def check_programs(arms: Iterable[Arm]) -> None:
+    """EnvironmentFailure, before anything is made, if a program of these arms is missing."""
+    for arm in arms:
+        for program in arm.mesh.programs:
+            programs.command(program)
+
+
+def dry_plans(experiment: Experiment) -> dict[str, list[dict[str, Any]]]:  # Any: JSON values
+    """Per arm, every unit with its command and files as the plan has them; nothing is resolved or started."""
+    facts = ProcessPlatform.facts
+    topology = experiment.topologies[0]
+    return {arm.id: _units(arm.plan(topology, Traffic(), facts)) for arm in experiment.arms}
+
+
+def _units(plan: Plan) -> list[dict[str, Any]]:  # Any: JSON values
+    return [
+        {
+            "unit": unit.name,
+            "role": unit.role,
+            "command": [unit.program.name, *unit.args],
+            "files": {file.name: file.content for file in unit.files},
+        }
+        for unit in plan.units
+    ]
+
+
+def _facts(arms: tuple[Arm, ...], placement: Placement) -> Facts:
+    described = {arm.id: [programs.describe(program) for program in _programs(arm)] for arm in arms}
+    found = machine.facts()
+    return Facts(
+        instrument=version("hoptax"),
+        platform="process",
+        placement=placement,
+        machine=found,
+        machine_class=machine.machine_class(found),
+        programs=described,
+        warnings=tuple(machine.warnings(found)) + (() if placement.apart else (ONE_CPU,)),
+    )
+
+
+ONE_CPU = "one CPU for load and system under test: they take it from each other, so figures are too high"
+
+
+def _programs(arm: Arm) -> tuple[Program, ...]:
+    return tuple(arm.mesh.programs)
