@@ -1,0 +1,205 @@
+"""The immutable configuration of one proxy: what the control plane sends and the proxy obeys, as JSON and back.
+
+Validation is strict (unknown keys, wrong types, dangling names are refused) and complete, so whoever holds a `Snapshot` never
+checks again. Knows nothing of sockets, nor of how a snapshot travels: the watch protocol is in `meshes.builtin.proxy.watch`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast
+
+from meshes.builtin.reading import Section, SnapshotError
+
+__all__ = ["Cluster", "Endpoint", "Inbound", "Limits", "Outbound", "Section", "Snapshot", "SnapshotError", "Timeouts"]
+
+Balancing = Literal["round-robin", "least-request"]
+BALANCINGS = ("round-robin", "least-request")
+SPIFFE = "spiffe://"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An IP address and a TCP port; `address:port` in JSON."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The endpoints of one callee.
+
+    With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` is the better of two
+    random choices by requests in flight.
+    """
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    spiffe_ids: tuple[str, ...] = ()
+    balancing: Balancing = "round-robin"
+    mtls: bool = True
+    connect_timeout_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """From other sidecars to the app. With `mtls` every peer needs a certificate of the trust domain (strict)."""
+
+    app: Endpoint
+    port: int = 15006
+    mtls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """From the app to callees: `routes` gives the cluster of a host name; any port after the name is accepted."""
+
+    routes: Mapping[str, str] = field(default_factory=dict)
+    port: int = 15001
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """`request_s`: outbound, from the request's last byte to the response's last byte, 0 = none. `idle_s`: a connection
+    without a request, either side."""
+
+    request_s: float = 15.0
+    idle_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a peer may claim. `max_connections` holds per listener and per cluster, `max_requests` per cluster."""
+
+    max_header_bytes: int = 60 * 1024
+    max_headers: int = 100
+    max_connections: int = 1024
+    max_requests: int = 1024
+    buffer_bytes: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a proxy has to know, in one version; `version` is a positive integer that the control plane counts up."""
+
+    version: int
+    spiffe_id: str
+    trust_domain: str
+    inbound: Inbound
+    outbound: Outbound = field(default_factory=Outbound)
+    clusters: tuple[Cluster, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits = field(default_factory=Limits)
+    admin_port: int = 15000
+    metrics_port: int = 15090
+    access_log: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """The snapshot as a JSON-able value; `from_document` is its inverse."""
+        document = asdict(self)
+        document["inbound"]["app"] = str(self.inbound.app)
+        document["outbound"]["routes"] = dict(self.outbound.routes)
+        for cluster, written in zip(self.clusters, document["clusters"], strict=True):
+            written["endpoints"] = [str(endpoint) for endpoint in cluster.endpoints]
+            written["spiffe_ids"] = list(cluster.spiffe_ids)
+        document["clusters"] = list(document["clusters"])
+        return document
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.document(), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Snapshot":
+        """The snapshot of a JSON text; SnapshotError says what is wrong with it and where."""
+        try:
+            return cls.from_document(json.loads(text))
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise SnapshotError(f"snapshot is not JSON: {error}") from error
+
+    @classmethod
+    def from_document(cls, document: object) -> "Snapshot":
+        """The snapshot of a JSON value; SnapshotError says what is wrong with it and where."""
+        with Section("snapshot", document) as read:
+            snapshot = cls(
+                version=read.integer("version", 1, 2**53),
+                spiffe_id=read.text("spiffe_id"),
+                trust_domain=read.text("trust_domain"),
+                inbound=_inbound(read.section("inbound")),
+                outbound=_outbound(read.section("outbound")),
+                clusters=tuple(map(_cluster, read.sections("clusters"))),
+                timeouts=_timeouts(read.section("timeouts")),
+                limits=_limits(read.section("limits")),
+                admin_port=read.port("admin_port"),
+                metrics_port=read.port("metrics_port"),
+                access_log=read.flag("access_log"),
+            )
+        _check(snapshot)
+        return snapshot
+
+
+def _inbound(section: Section) -> Inbound:
+    with section as read:
+        return Inbound(app=_endpoint(read.endpoint("app")), port=read.port("port"), mtls=read.flag("mtls"))
+
+
+def _outbound(section: Section) -> Outbound:
+    with section as read:
+        return Outbound(routes=read.names("routes"), port=read.port("port"))
+
+
+def _cluster(section: Section) -> Cluster:
+    with section as read:
+        return Cluster(
+            name=read.text("name"),
+            endpoints=tuple(map(_endpoint, read.endpoints("endpoints"))),
+            spiffe_ids=read.texts("spiffe_ids"),
+            balancing=cast("Balancing", read.choice("balancing", BALANCINGS)),
+            mtls=read.flag("mtls"),
+            connect_timeout_s=read.number("connect_timeout_s", 0.001, 3600),
+        )
+
+
+def _timeouts(section: Section) -> Timeouts:
+    with section as read:
+        return Timeouts(request_s=read.number("request_s", 0, 86400), idle_s=read.number("idle_s", 0.01, 86400))
+
+
+def _limits(section: Section) -> Limits:
+    with section as read:
+        return Limits(
+            max_header_bytes=read.integer("max_header_bytes", 1024, 2**24),
+            max_headers=read.integer("max_headers", 1, 10_000),
+            max_connections=read.integer("max_connections", 1, 2**20),
+            max_requests=read.integer("max_requests", 1, 2**20),
+            buffer_bytes=read.integer("buffer_bytes", 1024, 2**30),
+        )
+
+
+def _endpoint(pair: tuple[str, int]) -> Endpoint:
+    return Endpoint(*pair)
+
+
+def _check(snapshot: Snapshot) -> None:
+    """What concerns more than one value: identities in the trust domain, unique names, routes to clusters that exist."""
+    prefix = f"{SPIFFE}{snapshot.trust_domain}/"
+    if not snapshot.spiffe_id.startswith(prefix):
+        raise SnapshotError(f"snapshot.spiffe_id is {snapshot.spiffe_id!r}: it has to begin with {prefix!r}")
+    names = [cluster.name for cluster in snapshot.clusters]
+    if len(set(names)) != len(names):
+        raise SnapshotError(f"snapshot.clusters has a name twice: {', '.join(sorted(names))}")
+    for host, name in snapshot.outbound.routes.items():
+        if name not in names:
+            raise SnapshotError(
+                f"snapshot.outbound.routes[{host!r}] is {name!r}: have clusters {', '.join(names) or 'none'}"
+            )
+    for cluster in snapshot.clusters:
+        if cluster.mtls and not cluster.spiffe_ids:
+            raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")
+    ports = (snapshot.inbound.port, snapshot.outbound.port, snapshot.admin_port, snapshot.metrics_port)
+    if len(set(ports)) != len(ports):
+        raise SnapshotError(f"snapshot has a port twice among inbound, outbound, admin, metrics: {ports}")
