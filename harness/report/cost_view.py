@@ -9,6 +9,7 @@ from harness.report.elements import (
     arm_name,
     details,
     element,
+    figure_cell,
     joined,
     pair,
     paragraph,
@@ -29,7 +30,6 @@ def cost_section(name: str, title: str, figures: Figures, costs: Sequence[RoleCo
     roles = _ordered(role for cost in costs for role in cost.pss_mb)
     cpu = _stacks(figures, [(cost.arm, cost.cpu_ms_per_1000) for cost in costs], "ms")
     memory = _stacks(figures, [(cost.arm, cost.pss_mb) for cost in costs], "MB")
-    described = "Horizontal bars, one per arm, in parts by role; the tables below have the figures."
     return section(
         name,
         title,
@@ -39,25 +39,20 @@ def cost_section(name: str, title: str, figures: Figures, costs: Sequence[RoleCo
         ),
         swatch_legend((_css(role), role) for role in roles),
         pair(
-            picture(
-                f"{name}-cpu",
-                Html("<b>CPU</b> per 1,000 requests, mean over rounds"),
-                "CPU time per 1,000 requests by role",
-                described,
-                lambda width: stacked_bars(cpu, "CPU ms per 1,000 requests", width),
+            _bars(
+                f"{name}-cpu", "CPU time per 1,000 requests by role, mean over rounds", cpu, "CPU ms per 1,000 requests"
             ),
-            picture(
-                f"{name}-memory",
-                Html("<b>Memory</b> of all processes under load, mean over rounds"),
-                "Memory by role",
-                described,
-                lambda width: stacked_bars(memory, "PSS in MB (10⁶ bytes)", width),
-            ),
+            _bars(f"{name}-memory", "Memory under load by role, mean over rounds", memory, "PSS in MB (10⁶ bytes)"),
         ),
         _cpu_table(figures, roles),
         _sizes_table(figures),
         details("Memory per process, by role", _memory_table(figures, roles)),
     )
+
+
+def _bars(name: str, title: str, stacks: Sequence[Stack], axis: str) -> Html:
+    described = "Horizontal bars, one per arm, in parts by role; the tables below have the figures."
+    return picture(name, title, title, described, lambda width: stacked_bars(stacks, axis, width))
 
 
 def _ordered(found: Iterable[str]) -> list[str]:
@@ -140,8 +135,7 @@ def _rows(figures: Figures, asked: Sequence[tuple[str, Subject]]) -> Iterator[li
 
 def _cell(found: Estimate | None, unit: Unit) -> Html:
     if found is None:
-        return joined(["– ", element("span", "", "ci")])
+        return figure_cell("", "")
     if found["metric"] == "units":
-        return joined([f"{found['estimate']:g} ", element("span", "", "ci")])
-    value, interval = figure(found, unit)
-    return joined([value, " ", element("span", interval, "ci")])
+        return figure_cell(f"{found['estimate']:g}", "")
+    return figure_cell(*figure(found, unit))

@@ -5,6 +5,7 @@ What is `Html` is finished; any other text is escaped on its way in, so a name c
 
 from collections.abc import Callable, Iterable, Sequence
 
+from harness.report.numbers import NO_INTERVAL
 from harness.report.svg import DASHES, Canvas, escaped, number
 
 WIDE = 590.0
@@ -49,6 +50,12 @@ def section(name: str, title: object, *content: object) -> Html:
     """A section with an anchor."""
     body = joined([element("h2", title), *content])
     return Html(f'<section id="{escaped(name)}">{body}</section>')
+
+
+def figure_cell(value: str, interval: str) -> Html:
+    """A figure in a table: the value, and beside it (below, where there is little room) its interval."""
+    shown = "[none]" if interval.startswith(NO_INTERVAL) else interval
+    return joined([value or "–", " ", element("span", shown, "ci")])
 
 
 def details(summary: object, *content: object) -> Html:

@@ -129,7 +129,25 @@ def _value(value: Any) -> str:  # Any: JSON values
 
 def manifest_section(name: str, title: str, manifest: Document) -> Html:
     """What exactly was measured: versions, digests, settings, rendered configuration."""
-    inputs = [
+    return section(
+        name,
+        title,
+        paragraph(
+            "Results may be compared when their comparison keys are equal: same load, topology, settings, placement and class of machine."
+        ),
+        pair(
+            table(["input", "value"], _inputs(manifest), "Inputs", "words"),
+            table(["arm, program", "version", "digest"], _programs(manifest), "Arms and what they ran", "words"),
+        ),
+        _folded("Loads", manifest["loads"]),
+        _folded("Settings that are equal in every arm", manifest.get("traffic", {})),
+        _folded("Pilot that found the rate", manifest.get("pilot", {})),
+        joined(_rendered(manifest.get("rendered", {}))),
+    )
+
+
+def _inputs(manifest: Document) -> list[list[object]]:
+    return [
         ["experiment", manifest["experiment"]],
         ["started (UTC)", manifest.get("started_utc", "–")],
         ["instrument", " ".join(str(part) for part in manifest.get("instrument", {}).values()) or "–"],
@@ -138,21 +156,6 @@ def manifest_section(name: str, title: str, manifest: Document) -> Html:
         ["seed", str(manifest.get("seed", "–"))],
         *(["topology " + each["name"], element("code", each["digest"])] for each in manifest["topologies"]),
     ]
-    return section(
-        name,
-        title,
-        paragraph(
-            "Results may be compared when their comparison keys are equal: same load, topology, settings, placement and class of machine."
-        ),
-        pair(
-            table(["input", "value"], inputs, "Inputs", "words"),
-            table(["arm, program", "version", "digest"], _programs(manifest), "Arms and what they ran", "words"),
-        ),
-        _folded("Loads", manifest["loads"]),
-        _folded("Settings that are equal in every arm", manifest.get("traffic", {})),
-        _folded("Pilot that found the rate", manifest.get("pilot", {})),
-        joined(_rendered(manifest.get("rendered", {}))),
-    )
 
 
 def _programs(manifest: Document) -> Iterator[list[object]]:
@@ -187,7 +190,9 @@ def _rendered(rendered: Mapping[str, Sequence[Document]]) -> Iterator[Html]:
         if len(files) > MAX_FILES:
             shown.append(paragraph(f"{len(files) - MAX_FILES} more files are in manifest.json."))
         if shown:
-            yield details(f"Rendered configuration of {arm} ({len(files)} files)", *shown)
+            yield details(
+                f"Rendered configuration of {arm} ({len(files)} file{'' if len(files) == 1 else 's'})", *shown
+            )
 
 
 def _file(file: Document) -> Html:

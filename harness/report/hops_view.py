@@ -10,6 +10,7 @@ from harness.report.elements import (
     arm_legend,
     arm_name,
     element,
+    figure_cell,
     joined,
     paragraph,
     picture,
@@ -38,26 +39,27 @@ def hops_section(name: str, title: str, figures: Figures, topology: Document) ->
     if not calls:
         return section(name, title, paragraph("This topology has one service and no hop."))
     labels = {call.id: Label(tuple(_lines(figures, call.id)), _tip(figures, call)) for call in calls}
-    described = f"{len(services)} services and {len(calls)} hops; the table below has the same figures."
-    wide = graph(services, calls, labels).svg(f"{name}-w", f"Topology {topology['name']}", described, "wide free")
-    narrow = tree(services, calls, labels, NARROW + 20).svg(
-        f"{name}-n", f"Topology {topology['name']}", described, "narrow"
+    named, described = (
+        f"Topology {topology['name']}",
+        f"{len(services)} services, {len(calls)} hops; the table has the same figures.",
     )
-    only = [arm for arm in figures.arms if arm != figures.reference]
-    told = (
-        f"At each call: what the arm adds to the median of the hop's own time over {figures.reference}, in µs with its 95 % interval. "
-        "A hop's own time is what the caller waits, less what the callee itself takes: both sidecars, the sockets and the wake-ups."
-        if only
-        else f"At each call: the median of the hop's own time in {figures.reference}, in µs with its 95 % interval."
-    )
+    wide = graph(services, calls, labels).svg(f"{name}-w", named, described, "wide free")
+    narrow = tree(services, calls, labels, NARROW + 20).svg(f"{name}-n", named, described, "narrow")
     return section(
         name,
         title,
-        paragraph(told),
+        paragraph(_told(figures)),
         arm_legend(figures.arms),
-        scrolled(wide + narrow, f"Topology {topology['name']}"),
+        scrolled(wide + narrow, named),
         _table(figures, calls),
     )
+
+
+def _told(figures: Figures) -> str:
+    own = "A hop's own time is what the caller waits, less what the callee itself takes: both sidecars, the sockets and the wake-ups."
+    if len(figures.arms) == 1:
+        return f"At each call: the median of the hop's own time in {figures.reference}, in µs with its 95 % interval. {own}"
+    return f"At each call: what the arm adds to the median of the hop's own time over {figures.reference}, in µs with its 95 % interval. {own}"
 
 
 def _services(topology: Document) -> Iterator[Service]:
@@ -118,9 +120,8 @@ def _table(figures: Figures, calls: Sequence[Call]) -> Html:
 
 def _cell(found: Estimate | None, unit: Unit, *, signed: bool = False) -> Html:
     if found is None:
-        return joined(["– ", element("span", "", "ci")])
-    value, interval = figure(found, unit, signed=signed)
-    return joined([value, " ", element("span", interval, "ci")])
+        return figure_cell("", "")
+    return figure_cell(*figure(found, unit, signed=signed))
 
 
 def parts_section(name: str, title: str, figures: Figures, topology: Document) -> Html:

@@ -13,12 +13,13 @@ from harness.report.elements import Html, element, joined, paragraph
 from harness.report.facts_view import machine_section, manifest_section, trust_section
 from harness.report.figures import Cell, Figures, cells
 from harness.report.hops_view import hops_section, parts_section
-from harness.report.latency_view import latency_section, time_section
+from harness.report.latency_view import latency_section
 from harness.report.overview import headline_section, state
 from harness.report.page import document
 from harness.report.reading import how_section, limits_section
 from harness.report.rounds_view import rounds_section
 from harness.report.table import headline
+from harness.report.time_view import time_section
 
 Summary = Mapping[str, Any]  # Any: summary.json
 

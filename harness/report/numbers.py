@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MINUS = "−"
+NO_INTERVAL = "no interval"
 Estimate = Mapping[str, Any]  # Any: one entry of summary.json's `estimates`
 
 
@@ -97,4 +98,4 @@ def figure(estimate: Estimate, unit: Unit, *, signed: bool = False) -> tuple[str
 def no_interval(estimate: Estimate) -> str:
     """Why a figure stands alone."""
     rounds = estimate.get("rounds")
-    return f"no interval ({rounds} round{'' if rounds == 1 else 's'})"
+    return f"{NO_INTERVAL} ({rounds} round{'' if rounds == 1 else 's'})"

@@ -3,7 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.report.elements import Html, arm_name, element, html, joined, listed, paragraph, section, table
+from harness.report.elements import (
+    Html,
+    arm_name,
+    element,
+    figure_cell,
+    html,
+    joined,
+    listed,
+    paragraph,
+    section,
+    table,
+)
 from harness.report.figures import PER_HOP, Figures, Subject
 from harness.report.numbers import figure, unit_for, value_of
 from harness.report.table import CPU, MEMORY, Contrast, Headline, Section, Shown
@@ -128,4 +139,4 @@ def _group(shown: Section) -> Html:
 
 
 def _cell(shown: Shown) -> Html:
-    return joined([shown.value or "–", " ", _interval(shown.interval)])
+    return figure_cell(shown.value, shown.interval)

@@ -111,46 +111,47 @@ def _lines(canvas: Canvas, lines: Sequence[tuple[int, str]], x: float, first: fl
 
 
 def tree(services: Sequence[Service], calls: Sequence[Call], labels: Mapping[str, Label], width: float) -> Canvas:
-    """Calls below their caller, indented; a service that several call is followed once and named again elsewhere."""
-    canvas = Canvas(width, 0)
-    notes = {service.name: service.note for service in services}
+    """Calls below their caller, indented; a service that several call is followed once and only named elsewhere."""
+    drawing = _Tree(Canvas(width, 0), calls, labels, {service.name: service.note for service in services}, set())
     called = {call.callee for call in calls}
     bottom = 0.0
-    met: set[str] = set()
     for service in services:
         if service.name not in called:
-            bottom = _branch(canvas, service.name, calls, labels, notes, (10.0, bottom + 22), met)
-    canvas.height = bottom + 10
-    return canvas
+            bottom = drawing.branch(service.name, 10.0, bottom + 22)
+    drawing.canvas.height = bottom + 10
+    return drawing.canvas
 
 
-def _branch(
-    canvas: Canvas,
-    name: str,
-    calls: Sequence[Call],
-    labels: Mapping[str, Label],
-    notes: Mapping[str, str],
-    at: tuple[float, float],
-    met: set[str],
-) -> float:
-    """Draws a service and what it calls; returns the lowest line used."""
-    x, y = at
-    again = name in met
-    canvas.marker((x, y - 4), 4 if again else 0, "node", size=5)
-    note = "see above" if again and any(call.caller == name for call in calls) else notes[name]
-    canvas.parts.append(
-        f'<text x="{number(x + 12)}" y="{number(y)}"><tspan class="strong">{escaped(name)}</tspan>'
-        f'<tspan class="tick" dx="8">{escaped(note)}</tspan></text>'
-    )
-    if again:
-        return y
-    met.add(name)
-    for call in [call for call in calls if call.caller == name]:
-        label = labels.get(call.id, Label((), ""))
-        inner = Canvas(0, 0)
-        _lines(inner, label.lines, x + INDENT - 6, y + LINE + 2)
-        child_y = y + LINE * len(label.lines) + 24
-        inner.path(f"M{number(x)} {number(at[1] + 4)}V{number(child_y - 4)}H{number(x + INDENT - 6)}", "wire")
-        canvas.group(inner.parts, label.tip)
-        y = _branch(canvas, call.callee, calls, labels, notes, (x + INDENT, child_y), met)
-    return y
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    canvas: Canvas
+    calls: Sequence[Call]
+    labels: Mapping[str, Label]
+    notes: Mapping[str, str]
+    met: set[str]
+
+    def branch(self, name: str, x: float, y: float) -> float:
+        """Draws a service and what it calls; returns the lowest line used."""
+        made = [call for call in self.calls if call.caller == name]
+        again = name in self.met
+        self._service(name, "see above" if again and made else self.notes[name], x, y, hollow=again)
+        if again:
+            return y
+        self.met.add(name)
+        bottom = y
+        for call in made:
+            label = self.labels.get(call.id, Label((), ""))
+            child_y = bottom + LINE * len(label.lines) + 24
+            inner = Canvas(0, 0)
+            _lines(inner, label.lines, x + INDENT - 6, bottom + LINE + 2)
+            inner.path(f"M{number(x)} {number(y + 4)}V{number(child_y - 4)}H{number(x + INDENT - 6)}", "wire")
+            self.canvas.group(inner.parts, label.tip)
+            bottom = self.branch(call.callee, x + INDENT, child_y)
+        return bottom
+
+    def _service(self, name: str, note: str, x: float, y: float, *, hollow: bool) -> None:
+        self.canvas.marker((x, y - 4), 4 if hollow else 0, "node", size=5)
+        self.canvas.parts.append(
+            f'<text x="{number(x + 12)}" y="{number(y)}"><tspan class="strong">{escaped(name)}</tspan>'
+            f'<tspan class="tick" dx="8">{escaped(note)}</tspan></text>'
+        )

@@ -8,7 +8,7 @@ from harness.report.elements import Html, listed, section
 _HOW = (
     "Response time runs from when a request was due by the schedule to its last byte. The schedule never waits for answers, so a slow "
     "system can't hide its queue. Service time starts when the request's bytes were written.",
-    "“Added” is the arm minus the reference, within each round, where both met the same schedule minutes apart. For latencies the "
+    "“Added” is the arm minus the reference, within each round, where both met the same schedule, one shortly after the other. For latencies the "
     "estimate is Hodges–Lehmann's and the interval Wilcoxon's exact signed-rank one: the pseudomedian of the shift of that percentile over "
     "rounds. For CPU, memory and utilisation, which are means, it is Student's t.",
     "A 95 % interval misses the true value in about one experiment of twenty. Digits that the interval doesn't support aren't shown.",

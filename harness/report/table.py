@@ -124,7 +124,9 @@ def _sections(figures: Figures) -> Iterator[Section]:
 
 
 def _section(figures: Figures, title: str, about: str, asked: Sequence[tuple[str, Subject]], *, added: bool) -> Section:
-    return Section(title, about, tuple(_rows(figures, asked, added=added)), tuple(_missing(figures, asked)))
+    return Section(
+        title, about, tuple(_rows(figures, asked, added=added)), () if added else tuple(_missing(figures, asked))
+    )
 
 
 def _rows(figures: Figures, asked: Sequence[tuple[str, Subject]], *, added: bool) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.report.figures import cells
+from harness.report.numbers import NO_INTERVAL
 from harness.report.table import Contrast, Headline, Shown, headline
 
 GAP = 2
@@ -107,7 +108,7 @@ def _layout(shown: Headline, *, stacked: bool) -> _Layout:
 
 def _parts(shown: Shown, stacked: bool) -> tuple[str, ...]:
     """The lines of one figure."""
-    interval = "[none]" if shown.interval.startswith("no interval") else shown.interval
+    interval = "[none]" if shown.interval.startswith(NO_INTERVAL) else shown.interval
     return (shown.value or "–", interval) if stacked else (f"{shown.value} {interval}".strip() or "–",)
 
 
