@@ -1,0 +1,207 @@
+"""HTTP/1.1 client side of the instrument: keep-alive connections to one endpoint, one request in flight on each.
+
+A connection that the server closed while it was idle is found out when it is used again; such a request, of which no response
+byte came, is sent once more on a fresh connection, and counted. That is the keep-alive race of HTTP/1.1, not a retry policy.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+MAX_CONNECTIONS = 1024
+
+
+class Answer:
+    """How a call went: `error` is "" for a complete response, else connect, timeout, closed, protocol or overflow.
+
+    `sent_ns` is when the request was written, `done_ns` when the last byte was read or the failure known.
+    """
+
+    __slots__ = ("done_ns", "error", "headers", "sent_ns", "size", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.size = 0
+        self.sent_ns = 0
+        self.done_ns = 0
+        self.error = ""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header (lower case), None without."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+Done = Callable[[Answer], None]
+
+
+class Connection(asyncio.Protocol):
+    """One connection to an endpoint; the pool hands it one request at a time."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self._pool = pool
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer = Answer()
+        self._request = b""
+        self._done: Done | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._fresh = True
+        self._began = False
+
+    @property
+    def usable(self) -> bool:
+        """Open and idle."""
+        return self._transport is not None and not self._transport.is_closing() and self._done is None
+
+    def send(self, request: bytes, done: Done, timeout_s: float) -> None:
+        """Write a whole request; `done` is called exactly once."""
+        assert self._transport is not None
+        self._answer = answer = Answer()
+        self._request, self._done, self._began = request, done, False
+        self._timer = self._pool.loop.call_later(timeout_s, self._fail, "timeout")
+        answer.sent_ns = time.monotonic_ns()
+        self._transport.write(request)
+
+    def close(self) -> None:
+        """Close without ceremony."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._pool.forget(self)
+        if self._done is None:
+            return
+        if self._began or self._fresh:
+            self._finish("closed")
+            return
+        request, done = self._request, self._done
+        self._done = None
+        self._cancel_timer()
+        self._pool.resend(request, done)
+
+    def data_received(self, data: bytes) -> None:
+        self._began = True
+        self._answer.done_ns = time.monotonic_ns()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail("protocol")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._answer.headers.append((name.lower(), value))
+
+    def on_body(self, body: bytes) -> None:
+        self._answer.size += len(body)
+        if self._answer.size > MAX_RESPONSE_BYTES:
+            raise ValueError("response too large")
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            return
+        self._answer.status = status
+        keep = self._parser.should_keep_alive()
+        self._fresh = False
+        if not keep:
+            self.close()
+        self._finish("", reusable=keep)
+
+    def _fail(self, error: str) -> None:
+        self._answer.done_ns = time.monotonic_ns()
+        self._finish(error)
+        self.close()
+
+    def _finish(self, error: str, *, reusable: bool = False) -> None:
+        done, self._done = self._done, None
+        if done is None:
+            return
+        self._cancel_timer()
+        self._answer.error = error
+        if not self._answer.done_ns:
+            self._answer.done_ns = time.monotonic_ns()
+        if reusable:
+            self._pool.give_back(self)
+        done(self._answer)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Pool:
+    """Keep-alive connections to one endpoint; the one used last is used next, so that idle ones stay idle and few."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, host: str, port: int, connect_timeout_s: float, request_timeout_s: float
+    ) -> None:
+        self.loop = loop
+        self.races = 0
+        self._address = (host, port)
+        self._connect_timeout_s = connect_timeout_s
+        self._request_timeout_s = request_timeout_s
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    def call(self, request: bytes, done: Done) -> None:
+        """Send a whole request over an idle connection, or over a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                connection.send(request, done, self._request_timeout_s)
+                return
+        if len(self._open) + len(self._connecting) >= MAX_CONNECTIONS:
+            done(_failed("overflow"))
+            return
+        task = self.loop.create_task(self._connect(request, done))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    def resend(self, request: bytes, done: Done) -> None:
+        """A request that ran into a closing idle connection."""
+        self.races += 1
+        self._idle.clear()
+        self.call(request, done)
+
+    def give_back(self, connection: Connection) -> None:
+        """The connection is idle again."""
+        self._idle.append(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is gone."""
+        self._open.discard(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in tuple(self._open):
+            connection.close()
+
+    async def _connect(self, request: bytes, done: Done) -> None:
+        connecting = self.loop.create_connection(lambda: Connection(self), *self._address)
+        try:
+            _, connection = await asyncio.wait_for(connecting, self._connect_timeout_s)
+        except (OSError, TimeoutError):
+            done(_failed("connect"))
+            return
+        self._open.add(connection)
+        connection.send(request, done, self._request_timeout_s)
+
+
+def _failed(error: str) -> Answer:
+    answer = Answer()
+    answer.error = error
+    answer.sent_ns = answer.done_ns = time.monotonic_ns()
+    return answer

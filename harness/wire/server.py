@@ -1,0 +1,164 @@
+"""HTTP/1.1 server side of the instrument: bytes in, whole requests out, one answer at a time. Knows no application.
+
+Framing that is ambiguous or over the limits is answered 400, 413 or 431, and the connection is closed. Requests that a peer
+sends before it has the answer (pipelining) wait their turn.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+MAX_HEADER_BYTES = 60 * 1024
+MAX_HEADERS = 100
+MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_PIPELINED = 64
+
+_REFUSALS = {400: b"Bad Request", 413: b"Content Too Large", 431: b"Request Header Fields Too Large"}
+
+
+class Request:
+    """One request; header names are lower case. `received_ns` is when its last byte was read (CLOCK_MONOTONIC)."""
+
+    __slots__ = ("body", "headers", "keep_alive", "method", "received_ns", "target", "version")
+
+    def __init__(self) -> None:
+        self.method = b""
+        self.target = b""
+        self.version = ""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = b""
+        self.keep_alive = True
+        self.received_ns = 0
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header (lower case), None without."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+Handler = Callable[["Request", "ServerConnection"], None]
+"""Must answer sooner or later by `connection.answer(bytes)`."""
+
+
+class ServerConnection(asyncio.Protocol):
+    """One accepted connection. `answer` writes a whole response; the next request is handled after it."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        opened: Callable[["ServerConnection"], None],
+        closed: Callable[["ServerConnection"], None],
+    ) -> None:
+        self._handler = handler
+        self._opened = opened
+        self._closed = closed
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._request = Request()
+        self._header_bytes = 0
+        self._waiting: deque[Request] = deque()
+        self._busy = False
+        self._refused = 0
+        self._draining = False
+        self._read_ns = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._waiting.clear()
+        self._closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._read_ns = time.monotonic_ns()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(400)
+        except httptools.HttpParserError:
+            self._refuse(self._refused or 400)
+
+    def on_message_begin(self) -> None:
+        self._request = Request()
+        self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._request.target += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        self._request.headers.append((name.lower(), value))
+        if len(self._request.headers) > MAX_HEADERS:
+            self._refused = 431
+            raise ValueError("too many headers")
+
+    def on_body(self, body: bytes) -> None:
+        self._request.body += body
+        if len(self._request.body) > MAX_BODY_BYTES:
+            self._refused = 413
+            raise ValueError("body too large")
+
+    def on_message_complete(self) -> None:
+        request = self._request
+        request.method = self._parser.get_method()
+        request.version = self._parser.get_http_version()
+        request.keep_alive = self._parser.should_keep_alive()
+        request.received_ns = self._read_ns
+        if self._busy:
+            self._waiting.append(request)
+            if len(self._waiting) > MAX_PIPELINED:
+                raise ValueError("too many requests in advance")
+            return
+        self._handle(request)
+
+    def answer(self, response: bytes) -> None:
+        """Write the response to the request in hand, then take up the next."""
+        if self._transport is None:
+            return
+        self._transport.write(response)
+        self._busy = False
+        if self._draining or not self._current.keep_alive:
+            self._transport.close()
+        elif self._waiting:
+            self._handle(self._waiting.popleft())
+
+    def drain(self) -> None:
+        """Close when the request in hand is answered, or now if there is none."""
+        self._draining = True
+        if not self._busy and self._transport is not None:
+            self._transport.close()
+
+    def _handle(self, request: Request) -> None:
+        self._busy = True
+        self._current = request
+        self._handler(request, self)
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._refused = 431
+            raise ValueError("header too large")
+
+    def _refuse(self, status: int) -> None:
+        if self._transport is None:
+            return
+        reason = _REFUSALS[status]
+        self._transport.write(b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason))
+        self._transport.close()
+
+
+def response(status: int, body: bytes, content_type: bytes = b"application/json", headers: bytes = b"") -> bytes:
+    """A whole response; `headers` are extra lines, each ended by CRLF."""
+    reason = b"OK" if status == 200 else b"-"
+    return b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s" % (
+        status, reason, content_type, len(body), headers, body,
+    )  # fmt: skip

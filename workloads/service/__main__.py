@@ -1,0 +1,65 @@
+"""`python -m workloads.service service.json`: one replica, until SIGTERM."""
+
+import asyncio
+import gc
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+from harness.wire.client import Pool
+from harness.wire.server import Handler, ServerConnection
+from workloads.service.config import Config, load
+from workloads.service.observe import Doors, Observe
+from workloads.service.recorder import Recorder
+from workloads.service.visit import App
+from workloads.service.work import Sleeper
+
+BACKLOG = 1024
+DRAIN_S = 1.0
+
+
+async def serve(config: Config) -> None:
+    """Listen on the app, front and observe ports; end on SIGTERM when requests in hand are answered, or after DRAIN_S."""
+    loop = asyncio.get_running_loop()
+    pools: dict[tuple[str, int], Pool] = {}
+
+    def pool(host: str, port: int) -> Pool:
+        found = pools.get((host, port))
+        if found is None:
+            found = pools[host, port] = Pool(loop, host, port, config.connect_timeout_s, config.request_timeout_s)
+        return found
+
+    chance = random.Random(f"{config.service} {config.replica}")  # noqa: S311 - reproducible chances, not secrets
+    app = App(config, Recorder(time.monotonic_ns), Sleeper(loop), pool, chance)
+    doors = Doors()
+    servers = [await _listen(config.address, config.app_port, app.handle, doors)]
+    if config.front_port:
+        servers.append(await _listen(config.address, config.front_port, app.handle, Doors()))
+    servers.append(await _listen(config.address, config.observe_port, Observe(app, doors, pools).handle, Doors()))
+    gc.collect()
+    gc.freeze()
+    ended = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
+    for server in servers:
+        server.close()
+    for connection in tuple(doors.open):
+        connection.drain()
+    deadline = loop.time() + DRAIN_S
+    while doors.open and loop.time() < deadline:
+        await asyncio.sleep(0.01)
+
+
+async def _listen(address: str, port: int, handler: Handler, doors: Doors) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(
+        lambda: ServerConnection(handler, doors.opened, doors.closed), address, port, backlog=BACKLOG
+    )
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(load(Path(sys.argv[1]))))

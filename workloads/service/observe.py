@@ -1,0 +1,96 @@
+"""The observe port: what this replica counted, for probes. Never meshed, never measured.
+
+`GET /hops?from=S&to=S` calls by second and hop · `GET /served` what arrived at the app port · `POST /reset` forget · `GET /ready`.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from harness.wire.client import Pool
+from harness.wire.server import Request, ServerConnection, response
+from workloads.service.visit import App
+
+HOPS_SCHEMA = 1
+# 1: seconds → hop → calls, errors, retried, sums_ns and buckets of elapsed, request, callee, response, transit.
+
+FOREVER = 2**62
+
+
+class Doors:
+    """Connections of the app port: how many were accepted, and which are open."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.open: set[ServerConnection] = set()
+
+    def opened(self, connection: ServerConnection) -> None:
+        """A peer connected."""
+        self.accepted += 1
+        self.open.add(connection)
+
+    def closed(self, connection: ServerConnection) -> None:
+        """A connection ended."""
+        self.open.discard(connection)
+
+
+class Observe:
+    """Handler of the observe port."""
+
+    def __init__(self, app: App, doors: Doors, pools: dict[tuple[str, int], Pool]) -> None:
+        self._app = app
+        self._doors = doors
+        self._pools = pools
+
+    def handle(self, request: Request, connection: ServerConnection) -> None:
+        """Route by method and path."""
+        address = urlsplit(request.target.decode("latin-1"))
+        match request.method, address.path:
+            case b"GET", "/ready":
+                connection.answer(response(200, b"{}"))
+            case b"GET", "/hops":
+                connection.answer(_json(self._hops(parse_qs(address.query))))
+            case b"GET", "/served":
+                connection.answer(_json(self._served()))
+            case b"POST", "/reset":
+                self._reset()
+                connection.answer(response(200, b"{}"))
+            case _:
+                connection.answer(response(404, b'{"error": "have /ready /hops /served /reset"}'))
+
+    def _hops(self, query: dict[str, list[str]]) -> dict[str, Any]:  # Any: JSON values
+        first, end = (int(query.get(name, [default])[0]) for name, default in (("from", "0"), ("to", str(FOREVER))))
+        return {
+            "kind": "hops",
+            "schema": HOPS_SCHEMA,
+            "service": self._app.config.service,
+            "replica": self._app.config.replica,
+            "domain": {"boot_id": BOOT_ID, "monotonic_ns": time.monotonic_ns(), "realtime_ns": time.time_ns()},
+            "seconds": self._app.recorder.seconds(first, end),
+        }
+
+    def _served(self) -> dict[str, Any]:  # Any: JSON values
+        last = self._app.last
+        return {
+            "requests": self._app.requests,
+            "connections_accepted": self._doors.accepted,
+            "connections_open": len(self._doors.open),
+            "last_version": last.version if last else "",
+            "last_headers": [[k.decode("latin-1"), v.decode("latin-1")] for k, v in last.headers] if last else [],
+            "races": {f"{host}:{port}": pool.races for (host, port), pool in self._pools.items()},
+        }
+
+    def _reset(self) -> None:
+        self._app.recorder.reset()
+        self._app.requests = 0
+        self._app.last = None
+        self._doors.accepted = 0
+
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _json(document: dict[str, Any]) -> bytes:  # Any: JSON values
+    return response(200, json.dumps(document).encode())

@@ -1,0 +1,148 @@
+"""One request on its way through a service: work, then the script's steps, then the answer. A state machine of callbacks.
+
+The answer carries `x-hoptax-stamps: received,answered` (CLOCK_MONOTONIC ns). A call that can't be completed makes it 502, one that
+timed out 504, an answer of 500 or above 502: the user of this service sees that something behind it failed.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+
+from harness.wire.client import Answer, Pool
+from harness.wire.server import Request, ServerConnection
+from workloads.service.config import FORWARDED, Call, Config
+from workloads.service.recorder import Recorder
+from workloads.service.work import Sleeper, burn, spin
+
+STATUS_LINES = {
+    200: b"HTTP/1.1 200 OK\r\n",
+    500: b"HTTP/1.1 500 Internal Server Error\r\n",
+    502: b"HTTP/1.1 502 Bad Gateway\r\n",
+    504: b"HTTP/1.1 504 Gateway Timeout\r\n",
+}
+
+
+class Site:
+    """A call site with its pools; endpoints are used in turn, request by request."""
+
+    def __init__(self, call: Call, pool: Callable[[str, int], Pool]) -> None:
+        self.call = call
+        self.pools = [pool(host, port) for host, port in call.endpoints]
+        self._turn = 0
+
+    def next_pool(self) -> Pool:
+        """The endpoint whose turn it is."""
+        self._turn = (self._turn + 1) % len(self.pools)
+        return self.pools[self._turn]
+
+
+class App:
+    """What all visits of one replica share. `handle` is the server's handler."""
+
+    def __init__(
+        self,
+        config: Config,
+        recorder: Recorder,
+        sleeper: Sleeper,
+        pool: Callable[[str, int], Pool],
+        chance: random.Random,
+    ) -> None:
+        self.config = config
+        self.recorder = recorder
+        self.sleeper = sleeper
+        self.chance = chance
+        self.steps = [[Site(call, pool) for call in step] for step in config.steps]
+        self.requests = 0
+        self.last: Request | None = None
+        self._ends = (
+            b"content-length: %d\r\ncontent-type: application/octet-stream\r\n\r\n" % len(config.body) + config.body
+        )
+        self._plain = not (
+            config.receive_delay_ns or config.cpu_ns or config.sleep_ns or config.error_rate or self.steps
+        )
+
+    def handle(self, request: Request, connection: ServerConnection) -> None:
+        """Answer at once if there is nothing to do, else start a visit."""
+        self.requests += 1
+        self.last = request
+        if self._plain:
+            connection.answer(self.answer(200, request.received_ns))
+            return
+        if self.config.receive_delay_ns:
+            spin(self.config.receive_delay_ns)
+            request.received_ns = time.monotonic_ns()
+        Visit(self, request, connection).begin()
+
+    def answer(self, status: int, received_ns: int) -> bytes:
+        """The whole response, its second stamp taken now."""
+        stamps = b"x-hoptax-stamps: %d,%d\r\n" % (received_ns, time.monotonic_ns())
+        return STATUS_LINES[status] + stamps + self._ends
+
+
+class Visit:
+    """One request in progress."""
+
+    __slots__ = ("_app", "_connection", "_pending", "_request", "_status", "_step", "_trace")
+
+    def __init__(self, app: App, request: Request, connection: ServerConnection) -> None:
+        self._app = app
+        self._request = request
+        self._connection = connection
+        self._step = 0
+        self._pending = 0
+        self._status = 200
+        self._trace = b"".join(b"%s: %s\r\n" % pair for pair in request.headers if pair[0] in FORWARDED)
+
+    def begin(self) -> None:
+        """Do the work, then the first step."""
+        config = self._app.config
+        if config.cpu_ns:
+            burn(config.cpu_ns)
+        if config.error_rate and self._app.chance.random() < config.error_rate:
+            self._status = 500
+            self._end()
+        elif config.sleep_ns:
+            self._app.sleeper.after(config.sleep_ns, self._next)
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        while self._step < len(self._app.steps) and self._status == 200:
+            sites = self._app.steps[self._step]
+            self._step += 1
+            made = [
+                site
+                for site in sites
+                if site.call.probability >= 1 or self._app.chance.random() < site.call.probability
+            ]
+            if made:
+                self._pending = len(made)
+                for site in made:
+                    request = site.call.head + self._trace + b"\r\n" + site.call.body
+                    site.next_pool().call(request, partial(self._answered, site.call.hop))
+                return
+        self._end()
+
+    def _answered(self, hop: str, answer: Answer) -> None:
+        status = self._judge(hop, answer)
+        if status != 200:
+            self._status = status
+        self._pending -= 1
+        if not self._pending:
+            self._next()
+
+    def _judge(self, hop: str, answer: Answer) -> int:
+        if answer.error or answer.status >= 400:
+            self._app.recorder.failed(hop, answer.done_ns)
+            return 504 if answer.error == "timeout" or answer.status == 504 else 502
+        stamps, attempts = answer.header(b"x-hoptax-stamps"), answer.header(b"x-envoy-attempt-count")
+        if stamps is None:
+            self._app.recorder.failed(hop, answer.done_ns)
+            return 502
+        received, _, answered = stamps.partition(b",")
+        self._app.recorder.call(hop, answer.sent_ns, int(received), int(answered), answer.done_ns, int(attempts or 1))
+        return 200
+
+    def _end(self) -> None:
+        self._connection.answer(self._app.answer(self._status, self._request.received_ns))
