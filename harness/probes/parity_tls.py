@@ -7,9 +7,9 @@ the inbound port only, and the proofs say so.
 import http.client
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from harness.model.plan import INBOUND_PORT
 from harness.model.run import Parity
 
 PATIENCE_S = 3.0
-SCOPE = f"port {INBOUND_PORT} only: on processes nothing guards the app's own port"
+SCOPE = f"on {INBOUND_PORT}; the app's own port is guarded by nobody on processes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,6 @@ class Answer:
     outcome: Literal["answered", "refused", "silent"]
     seen: str
     uris: tuple[str, ...] = ()
-
-
-Attempt = Callable[[Door], Answer]
 
 
 def attempt(door: Door, context: ssl.SSLContext | None) -> Answer:
@@ -75,59 +72,65 @@ def strict(doors: Sequence[Door], member: Path, stranger: Path | None = None) ->
     """Mutual TLS: `member` is the folder of an identity of the mesh, `stranger` that of one from another authority."""
     nobody, known = client_context(member, None), client_context(member, member)
     proofs = [
-        _refused("mtls: plaintext refused", doors, lambda door: attempt(door, None)),
-        _refused("mtls: client without certificate refused", doors, lambda door: attempt(door, nobody)),
+        _refused("mtls: plaintext refused", doors, None),
+        _refused("mtls: client without certificate refused", doors, nobody),
     ]
     if stranger is not None:
-        foreign = client_context(member, stranger)
-        check = "mtls: client of another authority refused"
-        proofs.append(_refused(check, doors, lambda door: attempt(door, foreign)))
-    answers = _each(doors, lambda door: attempt(door, known))
-    wrong = [
-        f"{d.unit} proved {' '.join(a.uris) or 'nothing'}, not {d.identity}"
-        for d, a in answers
-        if a.uris != (d.identity,)
-    ]
-    return (*proofs, _accepted("mtls: peer accepted", answers), _proof("identity: server certificate", answers, wrong))
+        proofs.append(_refused("mtls: client of another authority refused", doors, client_context(member, stranger)))
+    tries = _tries(doors, known)
+    return (*proofs, _accepted("mtls: peer accepted", tries), _identified(tries))
 
 
 def open_to_all(doors: Sequence[Door]) -> tuple[Parity, ...]:
     """Without mTLS a sidecar takes plaintext from anyone."""
-    return (_accepted("plaintext accepted", _each(doors, lambda door: attempt(door, None))),)
+    return (_accepted("plaintext accepted", _tries(doors, None)),)
 
 
 def closed(doors: Sequence[Door]) -> tuple[Parity, ...]:
     """Without a sidecar nothing listens at the inbound port of any host."""
-    answers = _each(doors, lambda door: attempt(door, None))
-    wrong = [f"{door.unit}: {answer.seen}" for door, answer in answers if "ConnectionRefusedError" not in answer.seen]
-    return (_proof(f"no sidecar: nobody listens on {INBOUND_PORT}", answers, wrong),)
+    tries = _tries(doors, None)
+    wrong = [(door, answer.seen) for door, answer in tries if "ConnectionRefusedError" not in answer.seen]
+    return (_proof(f"no sidecar: nobody listens on {INBOUND_PORT}", tries, wrong),)
 
 
-def _each(doors: Sequence[Door], through: Attempt) -> list[tuple[Door, Answer]]:
+Tries = Sequence[tuple[Door, Answer]]
+
+
+def _tries(doors: Sequence[Door], context: ssl.SSLContext | None) -> Tries:
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(zip(doors, pool.map(through, doors), strict=True))
+        return list(zip(doors, pool.map(lambda door: attempt(door, context), doors), strict=True))
 
 
-def _refused(check: str, doors: Sequence[Door], through: Attempt) -> Parity:
-    answers = _each(doors, through)
+def _refused(check: str, doors: Sequence[Door], context: ssl.SSLContext | None) -> Parity:
+    tries = _tries(doors, context)
+    wrong = [(door, answer.seen) for door, answer in tries if answer.outcome != "refused"]
+    return _proof(check, tries, wrong, f" ({SCOPE})")
+
+
+def _accepted(check: str, tries: Tries) -> Parity:
+    return _proof(check, tries, [(door, answer.seen) for door, answer in tries if answer.outcome != "answered"])
+
+
+def _identified(tries: Tries) -> Parity:
+    """Each server's certificate names its own SPIFFE id and no other URI."""
+    wrong = [
+        (door, f"proved {' '.join(answer.uris) or 'nothing'}, not {door.identity}")
+        for door, answer in tries
+        if answer.uris != (door.identity,)
+    ]
     return _proof(
-        check, answers, [f"{door.unit}: {answer.seen}" for door, answer in answers if answer.outcome != "refused"]
+        "identity: server certificate", [(door, replace(answer, seen=door.identity)) for door, answer in tries], wrong
     )
 
 
-def _accepted(check: str, answers: Sequence[tuple[Door, Answer]]) -> Parity:
-    return _proof(
-        check, answers, [f"{door.unit}: {answer.seen}" for door, answer in answers if answer.outcome != "answered"]
-    )
-
-
-def _proof(check: str, answers: Sequence[tuple[Door, Answer]], wrong: Sequence[str]) -> Parity:
+def _proof(check: str, tries: Tries, wrong: Sequence[tuple[Door, str]], scope: str = "") -> Parity:
     """Passed when no door was wrong and there was at least one to try."""
-    if not answers:
+    if not tries:
         return Parity(check, passed=False, seen="there is no host to try")
-    first = answers[0]
-    seen = "; ".join(wrong) or f"all {len(answers)} ({SCOPE}), e.g. {first[0].unit}: {first[1].seen}"
-    return Parity(check, passed=not wrong, seen=seen)
+    if wrong:
+        return Parity(check, passed=False, seen="; ".join(f"{door.unit}: {seen}" for door, seen in wrong))
+    door, answer = tries[-1]
+    return Parity(check, passed=True, seen=f"all {len(tries)}{scope}, e.g. {door.unit}: {answer.seen}")
 
 
 def _uris(sock: socket.socket) -> tuple[str, ...]:
