@@ -1,7 +1,10 @@
-"""One keep-alive connection of the engine, with at most one request in flight. It stamps nothing but what it sees, and
-decides nothing: what comes next is its owner's business."""
+"""One keep-alive connection of the engine, with at most one request in flight.
+
+It decides nothing: what comes next, also after a loss, is its owner's business.
+"""
 
 import errno
+import os
 import socket
 import ssl
 import time
@@ -38,10 +41,13 @@ class Owner(Protocol):
 
 
 class Connection:
-    """`row` is the request in flight, -1 for none; the owner sets it before `send`. Stamps are CLOCK_MONOTONIC ns."""
+    """`row` is the request in flight, -1 for none; the owner sets it before `send`. Stamps are CLOCK_MONOTONIC ns.
+
+    `why` says in words how the connection was last lost.
+    """
 
     __slots__ = ("_endpoint", "_fd", "_owner", "_parser", "_poller", "_receive", "_send", "_socket", "_unsent", "first_byte_ns",
-                 "is_open", "number", "opening_ns", "received_bytes", "row", "sent_bytes")  # fmt: skip
+                 "is_open", "number", "opening_ns", "received_bytes", "row", "sent_bytes", "why")  # fmt: skip
 
     def __init__(self, number: int, endpoint: Endpoint, poller: Poller, owner: Owner) -> None:
         self.number = number
@@ -49,6 +55,7 @@ class Connection:
         self._socket: socket.socket | None = None
         self.is_open = False
         self.row = -1
+        self.why = ""
         self.opening_ns = self.first_byte_ns = self.received_bytes = self.sent_bytes = 0
 
     def open(self) -> None:
@@ -63,7 +70,7 @@ class Connection:
         if error in (0, errno.EINPROGRESS):
             self._poller.watch(self._fd, WRITE, self._on_connected)
         else:
-            self._lose("connect")
+            self._lose("connect", os.strerror(error))
 
     def send(self, request: bytes) -> None:
         """Write the request; what the kernel doesn't take now follows as soon as it does."""
@@ -73,7 +80,7 @@ class Connection:
         except _AGAIN:
             self.sent_bytes = written = 0
         except OSError as error:
-            self._lose(_kind(error))
+            self._lose(_kind(error), str(error))
             return
         if written < len(request):
             self._unsent = memoryview(request)[written:]
@@ -87,14 +94,15 @@ class Connection:
             self._socket = None
         self.is_open = False
 
-    def _lose(self, kind: str) -> None:
+    def _lose(self, kind: str, why: str) -> None:
+        self.why = why
         self.close()
         self._owner.lost(self, kind)
 
     def _on_connected(self, _events: int) -> None:
         assert self._socket is not None
-        if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self._lose("connect")
+        if error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._lose("connect", os.strerror(error))
         elif self._endpoint.tls is None:
             self._ready(self._socket.recv)
         else:
@@ -109,8 +117,8 @@ class Connection:
         except _AGAIN as wants:
             events = READ if isinstance(wants, ssl.SSLWantReadError) else WRITE
             self._poller.watch(self._fd, events, lambda _events: self._shake_hands(secure))
-        except OSError:
-            self._lose("tls")
+        except OSError as error:
+            self._lose("tls", f"TLS handshake: {error}")
         else:
             self._ready(lambda size: _receive_all(secure, size))
 
@@ -127,7 +135,7 @@ class Connection:
         except _AGAIN:
             written = 0
         except OSError as error:
-            self._lose(_kind(error))
+            self._lose(_kind(error), str(error))
             return
         self.sent_bytes += written
         self._unsent = self._unsent[written:]
@@ -142,7 +150,7 @@ class Connection:
         except _AGAIN:
             return
         except OSError as error:
-            self._lose(_kind(error))
+            self._lose(_kind(error), str(error))
             return
         at_ns = time.monotonic_ns()
         if not data:
@@ -152,8 +160,8 @@ class Connection:
         self.first_byte_ns = self.first_byte_ns or at_ns
         try:
             head = self._parser.feed(data) if self.row >= 0 else _unasked(data)
-        except ResponseError:
-            self._lose("protocol")
+        except ResponseError as error:
+            self._lose("protocol", str(error))
             return
         if head is not None:
             self._answer(at_ns, head)
@@ -161,7 +169,7 @@ class Connection:
     def _on_end(self, at_ns: int) -> None:
         head = self._parser.eof() if self.row >= 0 else None
         if head is None:
-            self._lose("closed")
+            self._lose("closed", "the server closed the connection")
         else:
             self._answer(at_ns, head)
 

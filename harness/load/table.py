@@ -44,12 +44,12 @@ class Table:
         self.finished += 1
         self.failed += 1
 
-    def response_p50_us(self, first: int, last: int, most: int = 500) -> float:
-        """Median of done − due among at most `most` answered rows of [first, last); NaN if there are none."""
+    def response_us(self, first: int, last: int, most: int = 500) -> dict[str, float]:
+        """p50 of done − due among at most `most` answered rows of [first, last); empty if there are none."""
         stride = max(1, (last - first) // most)
         due, done = (np.frombuffer(column, np.int64)[first:last:stride] for column in (self.due, self.done))
         answered = done > 0
-        return float(np.median((done - due)[answered])) / 1e3 if answered.any() else float("nan")
+        return {"p50": float(np.median((done - due)[answered])) / 1e3} if answered.any() else {}
 
     def write(self, path: Path, run_id: str, worker: int, name: str, window_from_ns: int, until_ns: int) -> None:
         """The rows due before `until_ns`, as a raw file."""

@@ -1,0 +1,136 @@
+"""The control protocol of an engine: what goes over its stdin and stdout, one JSON object a line. It opens nothing.
+
+    to the engine                              from the engine
+    {"do": "prepare", …Prepare}            →   {"event": "ready", "connections": 16}      all connections are open
+    {"do": "start", …Start}                →   {"event": "progress", …Progress}           once a second, if the pipe has room
+    {"do": "stop"}  (optional, ends early) →   {"event": "done", …Done}                   after window and drain; then it exits
+
+Instead of `ready` or `done` an engine may answer {"event": "failed", "blame": "usage" | "environment", "message": …} and exit.
+End of file on its stdin, at any time, makes it exit at once: so an engine never outlives whoever started it. Times are
+CLOCK_MONOTONIC ns of one machine. Keys that a side doesn't know are passed over.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.model.errors import EnvironmentFailure
+from harness.model.run import ClockDomain, Load
+from harness.records import from_json, to_json
+
+SPIN_US = 100
+"""At most so long before a due time the engine polls instead of sleeping (timerfd alone is 50 to 200 µs late on virtual machines)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """What to send where, over how many connections; where to write the rows; which CPUs to use (none = as started).
+
+    `spin_us` bounds the polling before a due time (0 = sleep only, for a machine that shares its only CPU).
+    """
+
+    url: str
+    connections: int
+    timeout_s: float
+    rows_file: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body_file: str = ""
+    cacert: str = ""
+    cpus: tuple[int, ...] = ()
+    spin_us: int = SPIN_US
+    run_id: str = ""
+    worker: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The schedule: it begins at `at_ns`; the window begins `load.warmup_s` later."""
+
+    at_ns: int
+    load: Load
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All connections are open."""
+
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Since the start: seconds, requests due, answered, failed. Now: `waiting` for a connection. Of the last second: `response_us`
+    with p50, empty if nothing was answered."""
+
+    second: int
+    due: int
+    done: int
+    errors: int
+    waiting: int
+    response_us: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Where the rows are, and what the engine's process used between the edges of the window, as they really were."""
+
+    rows_file: str
+    window_start_ns: int
+    window_end_ns: int
+    over_ns: int
+    cpu_ns: int
+    run_delay_ns: int
+    domain: ClockDomain
+    domain_end: ClockDomain
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Nothing can be measured; `message` is for the user, `blame` is usage or environment."""
+
+    blame: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End now, with what there is."""
+
+
+_REQUESTS = {"prepare": Prepare, "start": Start, "stop": Stop}
+_EVENTS = {"ready": Ready, "progress": Progress, "done": Done, "failed": Failed}
+_NAMES: dict[type, tuple[str, str]] = {
+    **{kind: ("do", name) for name, kind in _REQUESTS.items()},
+    **{kind: ("event", name) for name, kind in _EVENTS.items()},
+}
+
+Request = Prepare | Start | Stop
+Event = Ready | Progress | Done | Failed
+M = TypeVar("M")
+
+
+def encode(message: Request | Event) -> bytes:
+    """One line."""
+    key, name = _NAMES[type(message)]
+    return json.dumps({key: name, **to_json(message)}).encode() + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """What the engine is asked to do; EnvironmentFailure if the line is not of this protocol."""
+    return _decode(line, "do", _REQUESTS)
+
+
+def decode_event(line: bytes) -> Event:
+    """What the engine says; EnvironmentFailure if the line is not of this protocol."""
+    return _decode(line, "event", _EVENTS)
+
+
+def _decode(line: bytes, key: str, kinds: dict[str, type[M]]) -> M:
+    try:
+        document: dict[str, Any] = json.loads(line)  # Any: JSON values
+        return from_json(kinds[document[key]], document)
+    except (ValueError, KeyError, TypeError) as error:
+        raise EnvironmentFailure(
+            f"engine and harness don't understand each other: {line[:200]!r} ({error}); are both of one version?"
+        ) from error
