@@ -9,7 +9,9 @@ from harness.report.numbers import Unit, decimals, figure, plain, unit_for, writ
 US = Unit("µs")
 
 
-def estimate(value: float | None, low: float | None = None, high: float | None = None, rounds: int = 8) -> dict[str, Any]:
+def estimate(
+    value: float | None, low: float | None = None, high: float | None = None, rounds: int = 8
+) -> dict[str, Any]:
     return {"estimate": value, "low": low, "high": high, "rounds": rounds}
 
 
@@ -45,11 +47,11 @@ def test_what_was_not_measured_is_no_number() -> None:
 @pytest.mark.parametrize(
     ("unit", "values", "expected"),
     [
-        ("us", [512.0, 99_999.0], Unit("µs")),
+        ("us", [512.0, 99_999.0], Unit("µs", places=1)),
         ("us", [512.0, 150_000.0], Unit("ms", 1e-3)),
-        ("s", [0.4], Unit("ms", 1e3)),
-        ("bytes", [21e6], Unit("MB", 1e-6)),
-        ("us", [float("nan")], Unit("µs")),
+        ("s", [0.4], Unit("ms", 1e3, places=2)),
+        ("bytes", [21e6], Unit("MB", 1e-6, places=2)),
+        ("us", [float("nan")], Unit("µs", places=1)),
         ("parsec", [3.0], Unit("parsec")),
     ],
 )
