@@ -11,7 +11,6 @@ from harness.model.plan import (
     PROBE_IDENTITY,
     File,
     Identity,
-    Issuer,
     Plan,
     Ready,
     Unit,
@@ -52,7 +51,7 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
         units=(*sidecars.values(), *app_units(topology, traffic, through_sidecar(OUTBOUND_PORT), after)),
         entry_host=replica_host(topology.entry, 0),
         identities=_identities(hosts) if mtls else (),
-        issuer=Issuer(ISSUER) if mtls else None,
+        issuer=ISSUER if mtls else None,
     )
 
 

@@ -14,6 +14,9 @@ from meshes.envoy.listeners import inbound, outbound
 
 Json = dict[str, Any]
 
+SELDOM = "60s"
+"""How long a thread may be stuck before the watchdog counts it: the default of 0.2 s wakes every thread several times a second."""
+
 
 def bootstrap(topology: Topology, service: Service, host: str, features: frozenset[str], traffic: Traffic) -> Json:
     """Everything static: a replica's sidecar knows its own app and the callees in its service's script, nothing else."""
@@ -22,6 +25,7 @@ def bootstrap(topology: Topology, service: Service, host: str, features: frozens
     callees = tuple(dict.fromkeys(call.service for call in service.calls()))
     return {
         "admin": {"address": {"socket_address": {"address": address(host), "port_value": ADMIN_PORT}}},
+        "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
         "static_resources": {
             "listeners": [outbound(host, callees, traffic), inbound(host, features, traffic)],
             "clusters": [
@@ -30,3 +34,7 @@ def bootstrap(topology: Topology, service: Service, host: str, features: frozens
             ],
         },
     }
+
+
+def _watchdog() -> Json:
+    return {"miss_timeout": SELDOM, "megamiss_timeout": SELDOM}

@@ -18,6 +18,7 @@ from harness.model.program import Program
 from harness.model.topology import Call, Service, Step, Topology
 from meshes import envoy
 from meshes.identity.names import spiffe_id
+from meshes.identity.program import ISSUER
 
 Json = dict[str, Any]
 
@@ -171,7 +172,7 @@ def test_tracing_without_a_collector_is_refused() -> None:
 def identities(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One identity by the project's own issuer, standing in for every host's."""
     folder = tmp_path_factory.mktemp("identities")
-    issuer = envoy.ISSUER
+    issuer = ISSUER.program
     run(issuer.module, "authority", str(folder / "authority"))
     run(issuer.module, "issue", "--authority", str(folder / "authority"), "--out", str(folder), f"x={spiffe_id('x')}")
     return folder / "x"
