@@ -1,4 +1,4 @@
-"""Simulated coverage of every interval that a summary gives: `python -m benchmarks.coverage` (about ten minutes).
+"""Simulated coverage of every interval that a summary gives: `python -m benchmarks.coverage` (about five minutes).
 
 Prints a table; ends with 1 when the coverage of an interval that is used lies outside 93–98 %.
 """
