@@ -120,6 +120,13 @@ class Section:
         """A list of objects, each to be read in turn."""
         return tuple(Section(f"{self._path}.{key}[{n}]", item) for n, item in enumerate(self._list(key)))
 
+    def named_sections(self, key: str) -> dict[str, "Section"]:
+        """An object whose values are objects, by name."""
+        value = self._take(key)
+        if not isinstance(value, dict):
+            raise self._wrong(key, value, "an object of objects")
+        return {name: Section(f"{self._path}.{key}.{name}", inner) for name, inner in value.items()}
+
     def _list(self, key: str) -> list[object]:
         value = self._take(key)
         if not isinstance(value, list):

@@ -1,0 +1,50 @@
+"""From the inputs to what each proxy has to obey. Pure.
+
+A snapshot's version is a digest of its content: a control plane that starts again from the same inputs gives the same versions,
+so nothing is pushed as new that isn't.
+"""
+
+import hashlib
+from dataclasses import replace
+
+from meshes.builtin.control.model import Inputs
+from meshes.builtin.snapshot import Cluster, Inbound, Outbound, Snapshot
+from meshes.identity.names import TRUST_DOMAIN, spiffe_id
+
+VERSION_BITS = 48
+
+
+def snapshots(inputs: Inputs) -> dict[str, Snapshot]:
+    """One snapshot for each proxy, with the routes and clusters of its service's callees and no others."""
+    return {name: _versioned(_snapshot(inputs, name)) for name in inputs.proxies}
+
+
+def _snapshot(inputs: Inputs, name: str) -> Snapshot:
+    proxy = inputs.proxies[name]
+    callees = sorted(set(inputs.services[proxy.service].calls))
+    return Snapshot(
+        version=1,
+        spiffe_id=spiffe_id(proxy.service),
+        trust_domain=TRUST_DOMAIN,
+        inbound=Inbound(app=proxy.app, mtls=inputs.mtls),
+        outbound=Outbound(routes={callee: callee for callee in callees}),
+        clusters=tuple(_cluster(inputs, callee) for callee in callees),
+        timeouts=inputs.timeouts,
+        limits=inputs.limits,
+    )
+
+
+def _cluster(inputs: Inputs, callee: str) -> Cluster:
+    return Cluster(
+        name=callee,
+        endpoints=inputs.services[callee].endpoints,
+        spiffe_ids=(spiffe_id(callee),) if inputs.mtls else (),
+        balancing=inputs.balancing,
+        mtls=inputs.mtls,
+        connect_timeout_s=inputs.connect_timeout_s,
+    )
+
+
+def _versioned(snapshot: Snapshot) -> Snapshot:
+    digest = hashlib.sha256(snapshot.to_json().encode()).digest()
+    return replace(snapshot, version=1 + int.from_bytes(digest[: VERSION_BITS // 8]))

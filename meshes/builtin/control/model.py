@@ -1,0 +1,115 @@
+"""The control plane's input, read strictly: services with their endpoints, proxies with their tokens, settings. Pure.
+
+```json
+{"mtls": true, "balancing": "round-robin", "leaf_lifetime_s": 86400,
+ "timeouts": {"connect_s": 1.0, "request_s": 15.0, "idle_s": 300.0},
+ "limits": {"max_header_bytes": 61440, "max_headers": 100, "max_connections": 1024, "max_requests": 1024, "buffer_bytes": 1048576},
+ "services": {"b": {"endpoints": ["127.77.0.2:15006"], "calls": []}},
+ "proxies": {"b-0": {"service": "b", "app": "127.77.0.2:8080", "token": "…"}}}
+```
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from meshes.builtin.reading import Section, SnapshotError
+from meshes.builtin.snapshot import BALANCINGS, Balancing, Endpoint, Limits, Timeouts
+
+MIN_LIFETIME_S = 2
+MAX_LIFETIME_S = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class MeshService:
+    """Where the sidecars of a service listen, and which services it calls."""
+
+    endpoints: tuple[Endpoint, ...]
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyInput:
+    """One proxy: whose sidecar it is, where its app listens, and the token that proves its first request."""
+
+    service: str
+    app: Endpoint
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything the control plane knows."""
+
+    mtls: bool
+    balancing: Balancing
+    leaf_lifetime_s: int
+    connect_timeout_s: float
+    timeouts: Timeouts
+    limits: Limits
+    services: Mapping[str, MeshService]
+    proxies: Mapping[str, ProxyInput]
+
+
+def read(text: str) -> Inputs:
+    """Inputs of a JSON text; SnapshotError says what is wrong with it and where."""
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SnapshotError(f"the mesh's file is not JSON: {error}") from error
+    with Section("mesh", document) as section:
+        connect_timeout_s, timeouts = _timeouts(section.section("timeouts"))
+        inputs = Inputs(
+            mtls=section.flag("mtls"),
+            balancing=cast("Balancing", section.choice("balancing", BALANCINGS)),
+            leaf_lifetime_s=section.integer("leaf_lifetime_s", MIN_LIFETIME_S, MAX_LIFETIME_S),
+            connect_timeout_s=connect_timeout_s,
+            timeouts=timeouts,
+            limits=_limits(section.section("limits")),
+            services={name: _service(value) for name, value in section.named_sections("services").items()},
+            proxies={name: _proxy(value) for name, value in section.named_sections("proxies").items()},
+        )
+    _check(inputs)
+    return inputs
+
+
+def _timeouts(section: Section) -> tuple[float, Timeouts]:
+    with section as read_:
+        connect_s = read_.number("connect_s", 0.001, 3600)
+        return connect_s, Timeouts(read_.number("request_s", 0, 86400), read_.number("idle_s", 0.01, 86400))
+
+
+def _limits(section: Section) -> Limits:
+    with section as read_:
+        return Limits(
+            max_header_bytes=read_.integer("max_header_bytes", 1024, 2**24),
+            max_headers=read_.integer("max_headers", 1, 10_000),
+            max_connections=read_.integer("max_connections", 1, 2**20),
+            max_requests=read_.integer("max_requests", 1, 2**20),
+            buffer_bytes=read_.integer("buffer_bytes", 1024, 2**30),
+        )
+
+
+def _service(section: Section) -> MeshService:
+    with section as read_:
+        endpoints = tuple(Endpoint(*pair) for pair in read_.endpoints("endpoints"))
+        return MeshService(endpoints, read_.texts("calls"))
+
+
+def _proxy(section: Section) -> ProxyInput:
+    with section as read_:
+        return ProxyInput(read_.text("service"), Endpoint(*read_.endpoint("app")), read_.text("token"))
+
+
+def _check(inputs: Inputs) -> None:
+    for name, proxy in inputs.proxies.items():
+        if proxy.service not in inputs.services:
+            raise SnapshotError(f"mesh.proxies.{name}.service is {proxy.service!r}: have {', '.join(inputs.services)}")
+    for name, service in inputs.services.items():
+        for callee in service.calls:
+            if callee not in inputs.services:
+                raise SnapshotError(f"mesh.services.{name}.calls has {callee!r}: have {', '.join(inputs.services)}")
+    tokens = [proxy.token for proxy in inputs.proxies.values()]
+    if len(set(tokens)) != len(tokens):
+        raise SnapshotError("mesh.proxies has a token twice: each proxy needs one of its own")
