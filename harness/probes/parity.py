@@ -26,8 +26,8 @@ def prove(platform: Platform, arm: Arm, workspace: Path) -> tuple[Parity, ...]:
     topology = ground.topology(service_program())
     plan = arm.plan(topology, ground.TRAFFIC, platform.facts)
     with platform.launch(plan, workspace / "ground") as deployment:
-        stranger = _stranger(plan, workspace / "stranger") if "mtls" in arm.features else None
-        proofs = _inbound(deployment, arm.features, stranger)
+        outsider = stranger(plan, workspace / "stranger") if "mtls" in arm.features else None
+        proofs = _inbound(deployment, arm.features, outsider)
         return proofs + parity_calls.prove(deployment, arm.features)
 
 
@@ -62,7 +62,7 @@ def _app_hosts(deployment: Deployment) -> Iterator[Door]:
             yield Door(unit.name, deployment.address(unit.host), unit.service, "")
 
 
-def _stranger(plan: Plan, folder: Path) -> Path:
+def stranger(plan: Plan, folder: Path) -> Path:
     """The probes' identity once more, from an authority that nobody in the mesh knows."""
     if plan.issuer is None:
         raise EnvironmentFailure("the plan has mTLS but names no issuer: its mesh adapter has to set Plan.issuer")
@@ -78,6 +78,7 @@ def _run(words: tuple[str, ...]) -> None:
     try:
         subprocess.run(words, capture_output=True, text=True, timeout=ISSUE_WITHIN_S, check=True)
     except subprocess.CalledProcessError as error:
-        raise EnvironmentFailure(f"the issuer of identities failed: {error.stderr.strip()[-300:]}") from error
+        last = "".join(error.stderr.strip().splitlines()[-1:])
+        raise EnvironmentFailure(f"the issuer of identities failed: {last or error.returncode}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EnvironmentFailure(f"the issuer of identities can't run: {error}") from error
