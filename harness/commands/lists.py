@@ -27,6 +27,8 @@ def _arms() -> list[dict[str, Any]]:  # Any: JSON values
     rows: list[dict[str, Any]] = []
     for name in registry.mesh_names():
         features = {f: s for f, s in registry.mesh(name).capabilities.items() if s != "unsupported"}
-        said = ", ".join(feature if support == "optional" else f"{feature} (always)" for feature, support in features.items())
+        said = ", ".join(
+            feature if support == "optional" else f"{feature} (always)" for feature, support in features.items()
+        )
         rows.append({"name": name, "features": features, "about": f"features: {said}" if said else "no mesh"})
     return rows

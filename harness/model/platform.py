@@ -56,9 +56,12 @@ class Placement:
 class Deployment(Protocol):
     """A running plan. `close` ends every unit and is idempotent."""
 
-    plan: Plan
-    placement: Placement
-    units: Mapping[str, RunningUnit]
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def placement(self) -> Placement: ...
+    @property
+    def units(self) -> Mapping[str, RunningUnit]: ...
 
     def entry_url(self) -> str:
         """Where load enters, `http://address:port`."""
@@ -99,4 +102,8 @@ class Platform(Protocol):
         Unit folders and logs go below `workspace`. Raises EnvironmentFailure: a port taken, a program missing, a unit that
         died or isn't ready in time (with its last log lines).
         """
+        ...
+
+    def rendered(self, plan: Plan) -> list[dict[str, str]]:
+        """Every file of the plan as it will be (unit, file, digest, content), with secrets and keys left as references."""
         ...

@@ -1,0 +1,169 @@
+"""Runs an experiment: parity proofs, pilot, then every trial in order. Each trial is on disk before the next one starts."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import pilot
+from harness.analysis.cost import ALL_ROLES, of_role
+from harness.analysis.summary import summarise
+from harness.experiment import AUTO_RATE, Experiment
+from harness.manifest import Facts, manifest
+from harness.model.errors import EnvironmentFailure
+from harness.model.mesh import Arm
+from harness.model.run import Load, Parity, Run
+from harness.probes import parity
+from harness.report import html
+from harness.rounds import Trial, trials
+from harness.store import ResultDir, open_result
+from harness.trial import Bench, run_trial
+
+PILOT_LOAD = Load(rate_rps=100.0, warmup_s=1.0, window_s=2.0)
+LAUNCH_S = 3.0
+"""What a trial takes beside warm-up and window: launch, proofs, alignment to a second, collection. For the ETA only."""
+
+
+class Watcher(Protocol):
+    """Sees every step; `done` may carry a note such as why the trial is invalid."""
+
+    def trial(self, label: str) -> None: ...
+    def done(self, label: str, note: str = "") -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What was learnt before the first trial: settled loads, what the pilot saw, each arm's proofs and configuration."""
+
+    loads: Mapping[str, Load]
+    pilot: Mapping[str, Any]
+    parity: Mapping[str, tuple[Parity, ...]]
+    rendered: Mapping[str, list[dict[str, str]]]
+
+
+def planned(experiment: Experiment) -> list[Trial]:
+    """Every trial, in order."""
+    arms = tuple(arm.id for arm in experiment.arms)
+    topologies = tuple(topology.name for topology in experiment.topologies)
+    return trials(arms, topologies, tuple(experiment.loads), experiment.rounds, experiment.seed)
+
+
+def steps(experiment: Experiment) -> int:
+    """How many steps a Watcher will see: a proof per arm, the pilot's trials, the trials."""
+    return len(experiment.arms) + len(_pilot_trials(experiment)) + len(planned(experiment))
+
+
+def planned_s(experiment: Experiment) -> float:
+    """About how long the experiment takes, in seconds."""
+    loads = [experiment.loads[trial.load] for trial in planned(experiment)]
+    loads += [PILOT_LOAD] * len(_pilot_trials(experiment))
+    measuring = sum(LAUNCH_S + load.warmup_s + load.window_s for load in loads)
+    return measuring + len(experiment.arms) * LAUNCH_S
+
+
+def run_experiment(
+    experiment: Experiment, bench: Bench, facts: Facts, result: ResultDir, utc: str, watch: Watcher
+) -> Path:
+    """Prepare, write the manifest, run every trial, then sum up what is on disk. Returns the result's folder.
+
+    What was measured before a failure or an interrupt stays; `hoptax report` sums it up.
+    """
+    ready = prepare(experiment, bench, watch)
+    result.write_manifest(
+        manifest(experiment, facts, bench.traffic, ready.loads, ready.pilot, ready.parity, ready.rendered, utc)
+    )
+    for trial in planned(experiment):
+        _one(experiment, trial, ready.loads[trial.load], bench, result, watch)
+    conclude(result.path)
+    return result.path
+
+
+def conclude(path: Path) -> dict[str, Any]:
+    """Summary and page from files alone, so that they can be made again later and elsewhere."""
+    measured = open_result(path)
+    summary = summarise(measured)
+    directory = ResultDir(path)
+    directory.write_summary(summary)
+    directory.write_text("report.html", html.render(measured, summary))
+    return summary
+
+
+def prepare(experiment: Experiment, bench: Bench, watch: Watcher) -> Preparation:
+    """Prove every arm, then find the rate if the experiment asks for it."""
+    proofs: dict[str, tuple[Parity, ...]] = {}
+    for arm in experiment.arms:
+        with watched(watch, f"parity · {arm.id}"):
+            proofs[arm.id] = parity.prove(bench.platform, arm, bench.workspace / f"parity-{len(proofs)}")
+    found = _pilot(experiment, bench, watch)
+    loads = {name: _settled(load, found) for name, load in experiment.loads.items()}
+    rendered = {arm.id: bench.platform.rendered(_plan(experiment, arm, bench)) for arm in experiment.arms}
+    return Preparation(loads, found, proofs, rendered)
+
+
+def _one(experiment: Experiment, trial: Trial, load: Load, bench: Bench, result: ResultDir, watch: Watcher) -> Run:
+    label = f"round {trial.round} · {trial.topology} · {trial.arm}"
+    watch.trial(label)
+    seeded = replace(load, seed=trial.seed)
+    arm, topology = experiment.arm(trial.arm), experiment.topology(trial.topology)
+    run, rows = run_trial(bench, trial, arm, topology, seeded, experiment.name)
+    result.write_run(run, rows)
+    watch.done(label, "; ".join(run.validity.reasons))
+    return run
+
+
+def _plan(experiment: Experiment, arm: Arm, bench: Bench) -> Any:
+    return arm.plan(experiment.topologies[0], bench.traffic, bench.platform.facts)
+
+
+def _needs_pilot(experiment: Experiment) -> bool:
+    return any(load.rate_rps == AUTO_RATE for load in experiment.loads.values())
+
+
+def _pilot_trials(experiment: Experiment) -> list[Trial]:
+    if not _needs_pilot(experiment):
+        return []
+    return [
+        Trial(0, place, arm.id, topology.name, "pilot", seed=experiment.seed)
+        for topology in experiment.topologies
+        for place, arm in enumerate(experiment.arms)
+    ]
+
+
+def _pilot(experiment: Experiment, bench: Bench, watch: Watcher) -> dict[str, Any]:
+    """CPU seconds per request of every arm at the pilot's rate, and the rate that follows."""
+    costs: dict[str, float] = {}
+    for trial in _pilot_trials(experiment):
+        with watched(watch, f"pilot · {trial.topology} · {trial.arm}"):
+            arm, topology = experiment.arm(trial.arm), experiment.topology(trial.topology)
+            run, _ = run_trial(bench, trial, arm, topology, PILOT_LOAD, experiment.name)
+        costs[trial.arm] = max(costs.get(trial.arm, 0.0), _cpu_s_per_request(run))
+    if not costs:
+        return {}
+    cores = len(bench.placement.system)
+    return {
+        "cpu_s_per_request": costs,
+        "cores": cores,
+        "rate_rps": pilot.rate_rps(costs, cores),
+        "at_rps": PILOT_LOAD.rate_rps,
+    }
+
+
+def _cpu_s_per_request(run: Run) -> float:
+    if not run.generator.done:
+        raise EnvironmentFailure(
+            f"pilot of {run.arm}: no request was answered; try `hoptax up {run.topology} --arm '{run.arm}'`"
+        )
+    return sum(unit.cpu_ns for unit in of_role(run, ALL_ROLES)) / 1e9 / run.generator.done
+
+
+def _settled(load: Load, found: Mapping[str, Any]) -> Load:
+    return replace(load, rate_rps=found["rate_rps"]) if load.rate_rps == AUTO_RATE else load
+
+
+@contextmanager
+def watched(watch: Watcher, label: str) -> Iterator[None]:
+    """A step of which a Watcher sees beginning and end."""
+    watch.trial(label)
+    yield
+    watch.done(label)
