@@ -52,6 +52,7 @@ class Inbound:
     app: Endpoint
     port: int = 15006
     mtls: bool = True
+    connect_timeout_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,12 @@ class Snapshot:
 
 def _inbound(section: Section) -> Inbound:
     with section as read:
-        return Inbound(app=_endpoint(read.endpoint("app")), port=read.port("port"), mtls=read.flag("mtls"))
+        return Inbound(
+            app=_endpoint(read.endpoint("app")),
+            port=read.port("port"),
+            mtls=read.flag("mtls"),
+            connect_timeout_s=read.number("connect_timeout_s", 0.001, 3600),
+        )
 
 
 def _outbound(section: Section) -> Outbound:

@@ -42,6 +42,7 @@ def parse_request(data: bytes) -> RequestHead:
         if authority:
             host = _name(authority)
             kept = [b"host: " + authority, *(line for line in kept if line[:5].lower() != b"host:")]
+    kept.append(b"via: 1.0 hoptax" if old else b"via: 1.1 hoptax")  # RFC 9110 §7.6.3: every proxy must
     if length == CHUNKED:
         kept.append(b"transfer-encoding: chunked")
     lead = b"\r\n".join((b"%b %b HTTP/1.1" % (method, target), *kept, b""))

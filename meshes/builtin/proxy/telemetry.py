@@ -30,7 +30,7 @@ class Traffic:
 class Connections:
     """Connections of one side (`downstream` of a listener, `upstream` of a cluster)."""
 
-    __slots__ = ("handshakes", "opened", "refused", "tls_failures", "open")
+    __slots__ = ("handshakes", "open", "opened", "refused", "tls_failures")
 
     def __init__(self) -> None:
         self.opened = 0

@@ -7,8 +7,9 @@ its one SPIFFE id, never by names.
 
 import ssl
 from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 RECORD: Final = 16384
 _READ: Final = 65536
@@ -36,10 +37,11 @@ def context(server: bool, cert: Path, key: Path, bundle: str) -> ssl.SSLContext:
 def spiffe_id(session: ssl.SSLObject) -> str:
     """The SPIFFE id of the peer: its certificate's only URI name (X.509-SVID §2). PeerRefused if there isn't exactly one."""
     certificate = session.getpeercert() or {}
-    names = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"]
-    if len(names) != 1 or not str(names[0]).startswith("spiffe://"):
+    pairs = cast("tuple[tuple[str, str], ...]", certificate.get("subjectAltName", ()))
+    names = [value for kind, value in pairs if kind == "URI"]
+    if len(names) != 1 or not names[0].startswith("spiffe://"):
         raise PeerRefused(f"the certificate has the URI names {names}: exactly one SPIFFE id is needed")
-    return str(names[0])
+    return names[0]
 
 
 class Members(Container[str]):
@@ -87,16 +89,17 @@ class TlsSession:
         """The plain text that is complete with `data`; `closed` tells that the peer will send no more."""
         incoming = self._incoming
         incoming.write(data)
+        plain = b""
         try:
-            plain = self._read(_READ)
-            # A read consumes whole records; asking again when nothing is left would cost an exception.
-            while incoming.pending and plain:
-                plain += self._read(_READ)
+            plain = read = self._read(_READ)
+            # A read gives one record; asking again when nothing is left would cost an exception.
+            while incoming.pending and read:
+                read = self._read(_READ)
+                plain += read
         except ssl.SSLWantReadError:
-            return b""
-        except ssl.SSLZeroReturnError:
-            self.closed = True
-            return b""
+            return plain
+        # OpenSSL tells by an empty read that the peer closed in due form.
+        self.closed = not read
         return plain
 
     def encrypt(self, data: bytes) -> bytes:
@@ -108,14 +111,17 @@ class TlsSession:
                 view = view[write(view) :]
         return self._outgoing.read()
 
+    @property
+    def leftover(self) -> bool:
+        """Whether bytes of the peer wait to be decrypted."""
+        return self._incoming.pending > 0
+
     def outgoing(self) -> bytes:
         """Bytes of the protocol itself for the peer: handshake, alerts, key updates."""
         return self._outgoing.read() if self._outgoing.pending else b""
 
     def close(self) -> bytes:
         """Our close_notify."""
-        try:
+        with suppress(ssl.SSLError):
             self._object.unwrap()
-        except ssl.SSLError:
-            pass
         return self.outgoing()
