@@ -49,6 +49,13 @@ class Section:
             raise self._wrong(key, value, "a text of printable ASCII characters without spaces")
         return value
 
+    def path(self, key: str) -> str:
+        """The path of a file: any text that is not empty."""
+        value = self._take(key)
+        if not isinstance(value, str) or not value:
+            raise self._wrong(key, value, "the path of a file")
+        return value
+
     def integer(self, key: str, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
         value = self._take(key)

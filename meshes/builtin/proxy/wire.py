@@ -74,7 +74,7 @@ class Wire(asyncio.Protocol):
     def eof_received(self) -> None:
         self._end(clean=self._tls is None)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         self._end(clean=False)
         self._transport = None
 
@@ -130,6 +130,11 @@ class Wire(asyncio.Protocol):
         """How much may wait to be sent before `choked`."""
         if self._transport is not None:
             self._transport.set_write_buffer_limits(high=high_bytes)
+
+    @property
+    def made(self) -> bool:
+        """Whether there ever was a connection."""
+        return self._transport is not None or self._over
 
     @property
     def is_secure(self) -> bool:

@@ -1,0 +1,397 @@
+"""One connection from a client: reads requests, sends each on, brings the response back. The proxy's hot path.
+
+One request at a time; what a client sends ahead (pipelining) waits. A request keeps the rules it started with. A client that
+closes its side, even half of it, is taken to have gone: its request is given up.
+
+States: HEAD, between requests or inside a head; BODY, inside a request's body; WAIT, the request is complete and its response
+is not; LINGER, no more is said, and what still comes is thrown away so that our last words aren't lost to a reset.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Container
+from time import monotonic_ns
+from typing import Final, Protocol
+
+from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
+from meshes.builtin.proxy.cluster import Callee, Pool
+from meshes.builtin.proxy.failures import Failure, Refused
+from meshes.builtin.proxy.fields import CHUNKED
+from meshes.builtin.proxy.request import RequestHead
+from meshes.builtin.proxy.response import CODED, ResponseHead
+from meshes.builtin.proxy.rules import Rules
+from meshes.builtin.proxy.tls import PeerRefused, TlsSession
+from meshes.builtin.proxy.upstream import Upstream
+from meshes.builtin.proxy.wire import Wire
+
+HEAD: Final = 0
+BODY: Final = 1
+WAIT: Final = 2
+LINGER: Final = 3
+
+LINGER_S = 1.0
+AHEAD_BYTES = 65536
+"""What a client may send ahead of its turn before we stop reading."""
+
+
+class Listener(Protocol):
+    """Where connections come from."""
+
+    rules: Rules
+    draining: bool
+
+    def opened(self, connection: "Downstream") -> bool: ...
+    def shaken(self) -> None: ...
+    def tls_failed(self) -> None: ...
+    def closed(self, connection: "Downstream") -> None: ...
+    def failed(self, failure: Failure) -> None: ...
+
+
+class Downstream(Wire):
+    """`sent_all` says that the request has gone upstream whole."""
+
+    __slots__ = (
+        "_attempt", "_began_ns", "_body", "_buffer", "_closing", "_coded", "_listener", "_pending", "_pool", "_request", "_rules", "_state",
+        "_status", "_suffix", "_upstream", "sent_all",
+    )  # fmt: skip
+
+    def __init__(
+        self, listener: Listener, loop: asyncio.AbstractEventLoop, tls: TlsSession | None, accepted: Container[str]
+    ) -> None:
+        super().__init__(loop, tls, accepted)
+        self._listener = listener
+        self._suffix = b"\r\n"
+        self._buffer = b""
+        self._body: BodyReader | None = None
+        self._state = HEAD
+        self._rules = listener.rules
+        self._request: RequestHead | None = None
+        self._pool: Pool | None = None
+        self._upstream: Upstream | None = None
+        self._pending: list[bytes] = []
+        self._status = 0
+        self._attempt = 0
+        self._began_ns = 0
+        self._coded = False
+        self._closing = False
+        self.sent_all = True
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self._listener.opened(self):
+            transport.close()
+            return
+        super().connection_made(transport)
+
+    def secured(self) -> None:
+        self.limit_buffer(self._rules.buffer_bytes)
+        if self.peer:
+            self._suffix = b"x-forwarded-client-cert: URI=%b\r\n\r\n" % self.peer.encode()
+            self._listener.shaken()
+
+    def insecure(self, error: ssl.SSLError | PeerRefused) -> None:  # noqa: ARG002 - counted, the peer got its alert
+        self._listener.tls_failed()
+
+    def ended(self, clean: bool) -> None:  # noqa: ARG002 - see the module's docstring
+        self._listener.closed(self)
+        if self._pool is not None:
+            if self._upstream is not None:
+                upstream, self._upstream = self._upstream, None
+                upstream.owner = None
+                upstream.abort()
+            self._over_with_request()
+
+    @property
+    def is_idle(self) -> bool:
+        """Between requests, with nothing of the next one here."""
+        return self._state == HEAD and not self._buffer
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether it is the client's turn: to send, or to take what we send."""
+        return self._state in (HEAD, BODY, LINGER) or self.choked
+
+    def shut(self) -> None:
+        """Closes the connection now if it has nothing to do, else after the current response."""
+        if self.is_idle:
+            self.close()
+
+    # the request
+
+    def received(self, data: bytes) -> None:
+        try:
+            if self._state == HEAD:
+                self._read_head(self._buffer + data if self._buffer else data)
+            elif self._state == BODY:
+                self.touched_s = self._loop.time()
+                assert self._body is not None
+                self._send_body(self._body, self._body.feed(data))
+            elif self._state == WAIT:
+                self._buffer += data
+                if len(self._buffer) > AHEAD_BYTES:
+                    self.pause_reading()
+        except Refused as refused:
+            self._refuse(refused.failure, refused.detail)
+
+    def _read_head(self, data: bytes) -> None:
+        if data[0] == 13 and data[:2] == b"\r\n":
+            data = data[2:]  # RFC 9112 §2.2: one empty line before a request is forgiven
+        end = data.find(b"\r\n\r\n")
+        rules = self._rules = self._listener.rules
+        if end < 0 or end > rules.max_header_bytes:
+            self._unfinished(data, rules)
+            return
+        self._buffer = b""
+        self._began_ns = monotonic_ns()
+        request = self._request = rules.heads[data[:end]]
+        self._closing = not request.keep_alive
+        out = request.lead + self._suffix
+        if request.length == len(data) - end - 4:
+            self._state, self.sent_all = WAIT, True
+            if request.length:
+                out += data[end + 4 :]
+        else:
+            out += self._begin_body(request, data[end + 4 :])
+        if request.fields > rules.max_headers:
+            raise Refused(Failure.HEAD_TOO_LARGE, f"more than {rules.max_headers} fields")
+        callee = rules.callees.get(request.host) or rules.fallback
+        if callee is None:
+            raise Refused(Failure.NO_ROUTE, request.host.decode())
+        if not request.host:
+            out = out.replace(b"\r\n", b"\r\nhost: %b\r\n" % rules.host, 1)
+        self._forward(callee, out)
+
+    def _unfinished(self, data: bytes, rules: Rules) -> None:
+        """A head that isn't all here: refused as soon as it can't become a right one."""
+        if len(data) > rules.max_header_bytes:
+            first = b"\r\n" not in data[: rules.max_header_bytes]
+            raise Refused(Failure.URI_TOO_LONG if first else Failure.HEAD_TOO_LARGE, f"{rules.max_header_bytes} bytes")
+        if data.count(b"\n") != data.count(b"\r\n"):
+            raise Refused(Failure.BAD_REQUEST, "a line ends in LF without CR")
+        self._buffer = data
+
+    def _begin_body(self, request: RequestHead, data: bytes) -> bytes:
+        """What of the body goes with the head."""
+        self._state, self.sent_all = BODY, False
+        body = self._body = reader(request.length)
+        return self._framed(body, body.feed(data))
+
+    def _framed(self, body: BodyReader, payload: bytes) -> bytes:
+        """Payload as it goes upstream; at the body's end the request is complete."""
+        if body.done:
+            self._state, self.sent_all, self._body, self._buffer = WAIT, True, None, body.rest
+        if self._request is not None and self._request.length == CHUNKED:
+            return chunk(payload) + LAST_CHUNK if body.done else chunk(payload)
+        return payload
+
+    def _send_body(self, body: BodyReader, payload: bytes) -> None:
+        out = self._framed(body, payload)
+        if self._upstream is not None:
+            if out:
+                self._upstream.send(out)
+        elif self._pool is not None:
+            self._pending.append(out)
+            if sum(map(len, self._pending)) > self._rules.buffer_bytes:
+                self.pause_reading()
+        if self.sent_all and self._rules.patience is not None:
+            self._rules.patience.start(self)
+
+    def _forward(self, callee: Callee, out: bytes) -> None:
+        pool = callee.pick()
+        self._status = 0
+        if pool.idle:
+            upstream = self._upstream = pool.idle.pop()
+        else:
+            self._attempt += 1
+            pool.open(self, self._attempt)
+            upstream = None
+        self._pool = pool
+        pool.active += 1
+        callee.traffic.active += 1
+        if self.sent_all and self._rules.patience is not None:
+            self._rules.patience.start(self)
+        if upstream is None:
+            self._pending = [out]
+        else:
+            assert self._request is not None
+            upstream.start(self, out, self._request.bodiless)
+
+    def connected(self, upstream: Upstream, attempt: int) -> bool:
+        """The new connection for this request is there; False if the request has gone meanwhile."""
+        if self._pool is None or attempt != self._attempt:
+            return False
+        self._upstream = upstream
+        out, self._pending = b"".join(self._pending), []
+        assert self._request is not None
+        upstream.start(self, out, self._request.bodiless)
+        if not upstream.choked:
+            self.resume_reading()
+        return True
+
+    # the response
+
+    def interim(self, head: ResponseHead) -> None:
+        """An interim response (1xx): passed on, unless the client's HTTP/1.0 doesn't know it."""
+        assert self._request is not None
+        if not self._request.old:
+            self.send(head.ready)
+
+    def respond(self, head: ResponseHead, payload: bytes, done: bool) -> None:
+        """The response's head and what there is of its body."""
+        self._status = head.status
+        request = self._request
+        assert request is not None
+        self._coded = head.length < 0 and not request.old
+        if not self.sent_all or self._listener.draining or (request.old and head.length < 0):
+            # An answer before the request's end leaves bytes on the connection that nobody will read.
+            self._closing = True
+        out = self._head(head) if self._closing or request.old else head.ready
+        if payload:
+            out += chunk(payload) if self._coded else payload
+        if done:
+            self._upstream = None
+            if self._coded:
+                out += LAST_CHUNK
+        self.send(out)
+        if done:
+            self._finish()
+
+    def _head(self, head: ResponseHead) -> bytes:
+        """The head for a connection that is to be closed, or a client of HTTP/1.0."""
+        connection = b"connection: close\r\n\r\n" if self._closing else b"connection: keep-alive\r\n\r\n"
+        return head.lead + (CODED if self._coded else b"") + connection
+
+    def more(self, payload: bytes, done: bool) -> None:
+        """More of the response's body."""
+        out = chunk(payload) if self._coded else payload
+        if done:
+            self._upstream = None
+            if self._coded:
+                out += LAST_CHUNK
+        if out:
+            self.send(out)
+        if done:
+            self._finish()
+
+    def _finish(self) -> None:
+        """The response is complete."""
+        self._over_with_request()
+        if self._closing:
+            self._last_words()
+            return
+        self._state = HEAD
+        self.touched_s = self._loop.time()
+        if self.choked:
+            self.pause_reading()  # whoever doesn't take answers may not ask
+        elif self._buffer:
+            self._loop.call_soon(self._go_on)
+        elif self.paused:
+            self.resume_reading()
+
+    def _over_with_request(self) -> None:
+        pool = self._pool
+        assert pool is not None
+        self._pool = self._upstream = None
+        self._pending = []
+        self._attempt += 1
+        pool.active -= 1
+        traffic = pool.callee.traffic
+        traffic.active -= 1
+        traffic.count(self._status, monotonic_ns() - self._began_ns)
+        if self._rules.patience is not None:
+            self._rules.patience.stop(self)
+
+    def _go_on(self) -> None:
+        """The next of several requests that were sent at once; not before the client takes what it already asked for."""
+        if self._state == HEAD and self._buffer and not self.choked and not self._over:
+            data, self._buffer = self._buffer, b""
+            self.resume_reading()
+            self.received(data)
+
+    # when things go wrong
+
+    def connect_failed(self, failure: Failure, detail: str, attempt: int) -> None:
+        """There is no new connection for this request."""
+        if attempt == self._attempt:
+            self.upstream_failed(failure, detail)
+
+    def upstream_failed(self, failure: Failure, detail: str) -> None:
+        """The callee failed this request: an answer of our own, or, inside an answer, a connection cut so that it shows."""
+        self._upstream = None
+        if self._pool is None:
+            return
+        self._refuse(failure, detail)
+
+    def timed_out(self) -> None:
+        """The request took longer than allowed; its connection upstream is in nobody knows what state, so it goes too."""
+        if self._upstream is not None:
+            upstream, self._upstream = self._upstream, None
+            upstream.owner = None
+            upstream.abort()
+        self.upstream_failed(Failure.REQUEST_TIMEOUT, "")
+
+    def stalled(self) -> None:
+        """The client took longer than the idle timeout to go on."""
+        if self._state == HEAD and self._buffer:
+            self._refuse(Failure.HEAD_TIMEOUT, "")
+        elif self._state == HEAD and self.is_secure:
+            self.close()
+        else:
+            self.abort()
+
+    def _refuse(self, failure: Failure, detail: str) -> None:
+        """Answers ourselves. The connection goes on only if the request was whole and readable."""
+        self._listener.failed(failure)
+        if self._pool is not None and self._status:
+            self._state = LINGER
+            self.abort()
+            return
+        whole = self._state == WAIT and failure.status not in _CLIENT_FAULTS
+        if not whole or self._listener.draining:
+            self._closing = True
+        if self._upstream is not None:
+            upstream, self._upstream = self._upstream, None
+            upstream.owner = None
+            upstream.abort()
+        self._status = failure.status
+        bodiless = self._state != HEAD and self._request is not None and self._request.bodiless
+        self.send(failure.response(detail, self._closing, bodiless))
+        if self._pool is not None:
+            self._finish()
+        elif self._closing:
+            self._last_words()
+        else:
+            self._state = HEAD
+            if self._buffer:
+                self._loop.call_soon(self._go_on)
+
+    def _last_words(self) -> None:
+        """Closes so that the client gets our answer even if it is still sending: a reset would throw it away."""
+        if self.sent_all and self._state == WAIT and not self._buffer:
+            self._state = LINGER
+            self.close()
+            return
+        self._state = LINGER
+        self._buffer = b""
+        self.resume_reading()
+        self.half_close()
+        self._loop.call_later(LINGER_S, self.abort)
+
+    # back-pressure
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+        elif self._state == HEAD:
+            self.resume_reading()
+            self._go_on()
+
+
+_CLIENT_FAULTS = frozenset((400, 408, 414, 417, 431, 501, 505))

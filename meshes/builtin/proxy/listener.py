@@ -1,0 +1,118 @@
+"""A port on which requests arrive: accepts, counts, obeys the rules in force, drains. Knows no bytes."""
+
+import asyncio
+import ssl
+from collections.abc import Container
+from typing import Protocol
+
+from meshes.builtin.proxy.downstream import Downstream
+from meshes.builtin.proxy.failures import Failure
+from meshes.builtin.proxy.rules import Rules
+from meshes.builtin.proxy.telemetry import Telemetry
+from meshes.builtin.proxy.tls import TlsSession
+
+HANDSHAKE_S = 10.0
+"""A peer that takes longer to prove who it is loses its connection."""
+
+
+class Guard(Protocol):
+    """Our certificate, as far as accepting goes; `server` changes with every renewal."""
+
+    server: ssl.SSLContext | None
+
+
+class Listener:
+    """One direction of traffic. A change of configuration is one assignment to `rules`. `empty` is set once it is drained."""
+
+    def __init__(
+        self,
+        direction: str,
+        rules: Rules,
+        max_connections: int,
+        telemetry: Telemetry,
+        loop: asyncio.AbstractEventLoop,
+        guard: Guard | None = None,
+        accepted: Container[str] = (),
+    ) -> None:
+        self.rules = rules
+        self.draining = False
+        self.max_connections = max_connections
+        self.guard = guard
+        self.accepted = accepted
+        self._direction = direction
+        self._telemetry = telemetry
+        self._counts = telemetry.connections_of("downstream", direction)
+        self._loop = loop
+        self._server: asyncio.Server | None = None
+        self._open: set[Downstream] = set()
+        self.empty = asyncio.Event()
+
+    async def bind(self, address: str, port: int) -> None:
+        """Accepts from now on; OSError if the port is taken."""
+        self._server = await self._loop.create_server(self._connection, address, port, backlog=1024)
+
+    def _connection(self) -> Downstream:
+        tls = None
+        if self.guard is not None:
+            assert self.guard.server is not None
+            tls = TlsSession(self.guard.server, server=True)
+        return Downstream(self, self._loop, tls, self.accepted)
+
+    # what connections say
+
+    def opened(self, connection: Downstream) -> bool:
+        """A connection asks to come in."""
+        counts = self._counts
+        if counts.open >= self.max_connections or self.draining:
+            counts.refused += 1
+            return False
+        counts.opened += 1
+        counts.open += 1
+        self._open.add(connection)
+        return True
+
+    def shaken(self) -> None:
+        """A peer has proved its identity."""
+        self._counts.handshakes += 1
+
+    def tls_failed(self) -> None:
+        """A peer could not."""
+        self._counts.tls_failures += 1
+
+    def closed(self, connection: Downstream) -> None:
+        """A connection is over; those that were turned away say so too."""
+        if connection in self._open:
+            self._open.remove(connection)
+            self._counts.open -= 1
+            self._note_empty()
+
+    def failed(self, failure: Failure) -> None:
+        """A request got an answer of our own."""
+        self._telemetry.failed(self._direction, failure.flag)
+
+    # what the server asks for
+
+    def sweep(self, now_s: float, idle_s: float) -> None:
+        """Ends connections whose client takes too long to go on."""
+        for connection in list(self._open):
+            patience_s = idle_s if connection.is_secure else min(idle_s, HANDSHAKE_S)
+            if connection.waits_for_client and now_s - connection.touched_s > patience_s:
+                connection.stalled()
+
+    def drain(self) -> None:
+        """Accepts no more, closes what is idle; the rest closes after its response."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._open):
+            connection.shut()
+        self._note_empty()
+
+    def cut(self) -> None:
+        """Ends what is left."""
+        for connection in list(self._open):
+            connection.abort()
+
+    def _note_empty(self) -> None:
+        if self.draining and not self._open:
+            self.empty.set()

@@ -1,0 +1,38 @@
+"""A snapshot compiled for one listener: names to clusters, limits and heads that are known already. Decides, opens nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from meshes.builtin.proxy.cluster import Callee
+from meshes.builtin.proxy.memo import RequestMemo
+from meshes.builtin.proxy.patience import Patience
+from meshes.builtin.proxy.request import RequestHead
+from meshes.builtin.snapshot import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Never changes. `heads` reads a request's head and remembers it; `fallback` gets what no name in `callees` matches; `host`
+    stands in for a missing Host (HTTP/1.0); without `patience` there is no request timeout."""
+
+    callees: Mapping[bytes, Callee]
+    fallback: Callee | None
+    host: bytes
+    max_header_bytes: int
+    max_headers: int
+    buffer_bytes: int
+    patience: Patience | None
+    heads: Mapping[bytes, RequestHead] = field(default_factory=RequestMemo)
+
+
+def outbound(
+    routes: Mapping[str, str], callees: Mapping[str, Callee], limits: Limits, patience: Patience | None
+) -> Rules:
+    """Requests of the app: the host decides, nothing else is let out."""
+    names = {host.encode(): callees[cluster] for host, cluster in routes.items()}
+    return Rules(names, None, b"", limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, patience)
+
+
+def inbound(app: Callee, host: str, limits: Limits) -> Rules:
+    """Requests of other sidecars: all go to the app. They are cut by the caller's sidecar alone, so nothing is cut twice."""
+    return Rules({}, app, host.encode(), limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, None)

@@ -1,0 +1,161 @@
+"""One proxy: its listeners, its clusters and its pages, all obeying one snapshot. Doesn't know where snapshots come from."""
+
+import asyncio
+import os
+from collections.abc import Container
+
+from meshes.builtin.proxy import rules as compiled
+from meshes.builtin.proxy.admin import Admin
+from meshes.builtin.proxy.balancing import seeded
+from meshes.builtin.proxy.cluster import Callee
+from meshes.builtin.proxy.credentials import Credentials
+from meshes.builtin.proxy.listener import Listener
+from meshes.builtin.proxy.patience import Patience
+from meshes.builtin.proxy.telemetry import Telemetry
+from meshes.builtin.proxy.tls import Members
+from meshes.builtin.snapshot import Cluster, Snapshot, SnapshotError
+
+LOCAL = "local"
+"""The cluster name of the app beside the proxy, in metrics."""
+
+
+class Proxy:
+    """`apply` is the only way to change it. Until the first snapshot it has no port."""
+
+    def __init__(
+        self,
+        address: str,
+        spiffe_id: str,
+        credentials: Credentials,
+        telemetry: Telemetry,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._address = address
+        self._spiffe_id = spiffe_id
+        self._credentials = credentials
+        self._telemetry = telemetry
+        self._loop = loop
+        self._choose = seeded(int.from_bytes(os.urandom(8)))
+        self._app: Callee | None = None
+        self._callees: dict[str, Callee] = {}
+        self._inbound: Listener | None = None
+        self._outbound: Listener | None = None
+        self._admin: list[Admin] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.snapshot: Snapshot | None = None
+
+    async def apply(self, snapshot: Snapshot) -> None:
+        """Obeys a snapshot from the next request on. SnapshotError: it is refused, and the former one stays in force; OSError:
+        a port of the first one is taken."""
+        self._check(snapshot)
+        former = self.snapshot
+        accepted = Members(snapshot.trust_domain)
+        inbound, outbound = self._inbound_rules(snapshot), self._outbound_rules(snapshot)
+        if self._inbound is None or self._outbound is None:
+            await self._open(snapshot, inbound, outbound, accepted)
+        else:
+            for listener, made in ((self._inbound, inbound), (self._outbound, outbound)):
+                listener.rules, listener.max_connections = made, snapshot.limits.max_connections
+            self._inbound.guard = self._credentials if snapshot.inbound.mtls else None
+            self._inbound.accepted = accepted
+        self.snapshot = snapshot
+        self._telemetry.snapshot_version = snapshot.version
+        if former is None:
+            self._sweep()
+
+    def _check(self, snapshot: Snapshot) -> None:
+        if snapshot.spiffe_id != self._spiffe_id:
+            raise SnapshotError(f"snapshot.spiffe_id is {snapshot.spiffe_id!r}: this proxy is {self._spiffe_id!r}")
+        if (
+            snapshot.inbound.mtls or any(cluster.mtls for cluster in snapshot.clusters)
+        ) and not self._credentials.generation:
+            raise SnapshotError("snapshot demands mtls: this proxy has no certificate yet")
+        if self.snapshot is not None and _ports(snapshot) != _ports(self.snapshot):
+            raise SnapshotError(
+                f"snapshot has the ports {_ports(snapshot)}: {_ports(self.snapshot)} can't change while it runs"
+            )
+
+    def _inbound_rules(self, snapshot: Snapshot) -> compiled.Rules:
+        inbound = snapshot.inbound
+        config = Cluster(LOCAL, (inbound.app,), mtls=False, connect_timeout_s=inbound.connect_timeout_s)
+        if self._app is None:
+            self._app = self._callee(config, snapshot, "inbound")
+        else:
+            self._app.apply(config, snapshot.limits)
+        return compiled.inbound(self._app, str(inbound.app), snapshot.limits)
+
+    def _outbound_rules(self, snapshot: Snapshot) -> compiled.Rules:
+        former, self._callees = self._callees, {}
+        for config in snapshot.clusters:
+            callee = former.pop(config.name, None)
+            if callee is None:
+                callee = self._callee(config, snapshot, "outbound")
+            else:
+                callee.apply(config, snapshot.limits)
+            self._callees[config.name] = callee
+        for callee in former.values():
+            callee.retire()
+        request_s = snapshot.timeouts.request_s
+        patience = Patience(self._loop, request_s) if request_s else None
+        return compiled.outbound(snapshot.outbound.routes, self._callees, snapshot.limits, patience)
+
+    def _callee(self, config: Cluster, snapshot: Snapshot, direction: str) -> Callee:
+        return Callee(config, snapshot.limits, self._credentials, self._telemetry, direction, self._loop, self._choose)
+
+    async def _open(
+        self, snapshot: Snapshot, inbound: compiled.Rules, outbound: compiled.Rules, accepted: Container[str]
+    ) -> None:
+        most, address = snapshot.limits.max_connections, self._address
+        guard = self._credentials if snapshot.inbound.mtls else None
+        self._inbound = Listener("inbound", inbound, most, self._telemetry, self._loop, guard, accepted)
+        self._outbound = Listener("outbound", outbound, most, self._telemetry, self._loop)
+        await self._inbound.bind(address, snapshot.inbound.port)
+        await self._outbound.bind(address, snapshot.outbound.port)
+        metrics = Admin({b"/metrics": lambda: (200, self._telemetry.text())}, self._loop)
+        await metrics.bind(address, snapshot.metrics_port)
+        admin = Admin({b"/ready": self._ready, b"/config_dump": self._config_dump}, self._loop)
+        await admin.bind(address, snapshot.admin_port)
+        self._admin = [metrics, admin]
+
+    def _ready(self) -> tuple[int, str]:
+        draining = self._inbound is None or self._inbound.draining
+        return (503, "draining\n") if draining else (200, "ready\n")
+
+    def _config_dump(self) -> tuple[int, str]:
+        return (200, self.snapshot.to_json() + "\n") if self.snapshot is not None else (503, "no snapshot yet\n")
+
+    def _sweep(self) -> None:
+        """What nobody notices by itself: idle and stalled connections. Often enough to be a quarter late at most."""
+        assert self.snapshot is not None
+        now_s, idle_s = self._loop.time(), self.snapshot.timeouts.idle_s
+        for listener in (self._inbound, self._outbound):
+            if listener is not None:
+                listener.sweep(now_s, idle_s)
+        for callee in (self._app, *self._callees.values()):
+            if callee is not None:
+                callee.sweep(now_s, idle_s)
+        self._sweeper = self._loop.call_later(min(idle_s / 4, 1.0), self._sweep)
+
+    async def drain(self, within_s: float) -> None:
+        """Accepts no more, lets requests in flight finish for so long, then ends what is left."""
+        listeners = [listener for listener in (self._inbound, self._outbound) if listener is not None]
+        for listener in listeners:
+            listener.drain()
+        try:
+            async with asyncio.timeout(within_s):
+                for listener in listeners:
+                    await listener.empty.wait()
+        except TimeoutError:
+            for listener in listeners:
+                listener.cut()
+        for callee in (self._app, *self._callees.values()):
+            if callee is not None:
+                callee.retire()
+        for admin in self._admin:
+            admin.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+
+def _ports(snapshot: Snapshot) -> tuple[int, ...]:
+    return snapshot.inbound.port, snapshot.outbound.port, snapshot.admin_port, snapshot.metrics_port
