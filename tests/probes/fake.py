@@ -33,12 +33,14 @@ def app(host: str, ports: tuple[int, ...] = (8080, OBSERVE_PORT)) -> Unit:
 
 
 @contextmanager
-def observed(answers: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Deployment, list[str]]]:  # Any: JSON values
+def observed(
+    answers: Mapping[str, Mapping[str, Any]], *others: Unit
+) -> Iterator[tuple[Deployment, list[str]]]:  # Any: JSON values
     """A replica per host, that answers a path with a document; also the requests it got, as `host METHOD target`."""
     addresses = {host: f"127.86.7.{number}" for number, host in enumerate(answers, start=1)}
     heard: list[str] = []
     servers = [serve(address, host, answers[host], heard) for host, address in addresses.items()]
-    plan = Plan(tuple(app(host) for host in answers), entry_host=next(iter(answers)))
+    plan = Plan((*map(app, answers), *others), entry_host=next(iter(answers)))
     try:
         yield cast("Deployment", FakeDeployment(plan, addresses)), heard
     finally:

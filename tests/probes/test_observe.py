@@ -1,6 +1,5 @@
 """Asking services: every replica is asked, what it says is typed, and silence is a failure of the environment."""
 
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -40,10 +39,7 @@ def test_a_reset_reaches_every_replica() -> None:
 
 
 def test_an_app_without_an_observe_port_is_left_out() -> None:
-    with observed({"a-0": served(1)}) as (deployment, _):
-        theirs = app("b-0", ports=(8080,))
-        deployment.plan = replace(deployment.plan, units=(*deployment.plan.units, theirs))
-
+    with observed({"a-0": served(1)}, app("b-0", ports=(8080,))) as (deployment, _):
         assert list(observe.served(deployment)) == ["a-0"]
 
 
