@@ -5,17 +5,23 @@ Exit codes: 0 after a drain, 2 wrong use or a bad file, 4 a port that is taken o
 
 import asyncio
 import gc
+import os
 import signal
 import ssl
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
 
-from meshes.builtin.proxy.bootstrap import Bootstrap, Files, read_bootstrap
+from meshes.builtin.proxy.balancing import seeded
+from meshes.builtin.proxy.bootstrap import Bootstrap, Files, Source, read_bootstrap
+from meshes.builtin.proxy.control import ControlPlane
 from meshes.builtin.proxy.credentials import Credentials
-from meshes.builtin.proxy.server import Proxy
+from meshes.builtin.proxy.enrolment import Enrolment
+from meshes.builtin.proxy.server import PortTakenError, Proxy
 from meshes.builtin.proxy.telemetry import Telemetry
+from meshes.builtin.proxy.watch import Watch
 from meshes.builtin.snapshot import Snapshot, SnapshotError
 
 
@@ -27,15 +33,57 @@ async def run(bootstrap: Bootstrap) -> None:
         loop.add_signal_handler(number, over.set)
     proxy = Proxy(bootstrap.address, bootstrap.spiffe_id, credentials, telemetry, loop)
     if isinstance(bootstrap.source, Files):
-        await _from_files(bootstrap, bootstrap.source, proxy, credentials)
-    _quieten_collector()
-    await over.wait()
+        await _obey_files(bootstrap, bootstrap.source, proxy, credentials)
+        _quieten_collector()
+        await over.wait()
+    else:
+        await _obey_control_plane(bootstrap, bootstrap.source, proxy, credentials, telemetry, over)
     await proxy.drain(bootstrap.drain_s)
 
 
-async def _from_files(bootstrap: Bootstrap, files: Files, proxy: Proxy, credentials: Credentials) -> None:
+async def _obey_files(bootstrap: Bootstrap, files: Files, proxy: Proxy, credentials: Credentials) -> None:
     credentials.replace(files.cert, files.key, bootstrap.ca.read_text())
     await proxy.apply(Snapshot.from_json(files.snapshot.read_bytes()))
+
+
+async def _obey_control_plane(
+    bootstrap: Bootstrap,
+    source: Source,
+    proxy: Proxy,
+    credentials: Credentials,
+    telemetry: Telemetry,
+    over: asyncio.Event,
+) -> None:
+    """Certificate first, then snapshots, until the end. A task that fails (a port is taken) ends the others and the program."""
+    chance, enrolled = _chance(), asyncio.Event()
+    control = ControlPlane(bootstrap.name, source.endpoint, source.spiffe_id, bootstrap.ca.read_text(), credentials)
+    enrolment = Enrolment(control, bootstrap.spiffe_id, source.token, bootstrap.folder, credentials, telemetry)
+
+    async def obey(snapshot: Snapshot) -> None:
+        first = proxy.snapshot is None
+        await proxy.apply(snapshot)
+        if first:
+            _quieten_collector()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(enrolment.keep(enrolled, chance))
+            following = group.create_task(_follow(Watch(control, obey, telemetry, chance), enrolled))
+            await over.wait()
+            keeping.cancel()
+            following.cancel()
+    except* PortTakenError as taken:
+        raise taken.exceptions[0] from taken
+
+
+async def _follow(watch: Watch, enrolled: asyncio.Event) -> None:
+    await enrolled.wait()
+    await watch.follow()
+
+
+def _chance() -> Callable[[], float]:
+    choose = seeded(int.from_bytes(os.urandom(8)))
+    return lambda: choose(1 << 30) / (1 << 30)
 
 
 def _quieten_collector() -> None:
@@ -57,7 +105,7 @@ def main() -> int:
     except SnapshotError as error:
         print(f"proxy: {error}", file=sys.stderr)
         return 2
-    except (OSError, ssl.SSLError) as error:
+    except (PortTakenError, OSError, ssl.SSLError) as error:
         print(f"proxy: {error}", file=sys.stderr)
         return 4
     return 0

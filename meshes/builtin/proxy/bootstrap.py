@@ -18,8 +18,8 @@ DRAIN_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class ControlPlane:
-    """Where it is, who it must prove to be, and the token that the first certificate is asked for with."""
+class Source:
+    """The control plane: where it is, who it must prove to be, and the token that the first certificate is asked for with."""
 
     endpoint: Endpoint
     spiffe_id: str
@@ -44,7 +44,7 @@ class Bootstrap:
     spiffe_id: str
     ca: Path
     folder: Path
-    source: ControlPlane | Files
+    source: Source | Files
     drain_s: float
 
 
@@ -66,10 +66,10 @@ def read_bootstrap(path: Path) -> Bootstrap:
         )
 
 
-def _control_plane(read: Section) -> ControlPlane:
+def _control_plane(read: Section) -> Source:
     with read.section("control") as control:
         endpoint, spiffe_id = Endpoint(*control.endpoint("address")), control.text("spiffe_id")
-    return ControlPlane(endpoint, spiffe_id, read.text("token"))
+    return Source(endpoint, spiffe_id, read.text("token"))
 
 
 def _files(read: Section) -> Files:

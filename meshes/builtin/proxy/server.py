@@ -19,6 +19,10 @@ LOCAL = "local"
 """The cluster name of the app beside the proxy, in metrics."""
 
 
+class PortTakenError(Exception):
+    """A port that the first snapshot names can't be had; the proxy is of no use."""
+
+
 class Proxy:
     """`apply` is the only way to change it. Until the first snapshot it has no port."""
 
@@ -45,8 +49,8 @@ class Proxy:
         self.snapshot: Snapshot | None = None
 
     async def apply(self, snapshot: Snapshot) -> None:
-        """Obeys a snapshot from the next request on. SnapshotError: it is refused, and the former one stays in force; OSError:
-        a port of the first one is taken."""
+        """Obeys a snapshot from the next request on. SnapshotError: it is refused, and the former one stays in force;
+        PortTakenError: that of the first one."""
         self._check(snapshot)
         former = self.snapshot
         accepted = Members(snapshot.trust_domain)
@@ -109,13 +113,15 @@ class Proxy:
         guard = self._credentials if snapshot.inbound.mtls else None
         self._inbound = Listener("inbound", inbound, most, self._telemetry, self._loop, guard, accepted)
         self._outbound = Listener("outbound", outbound, most, self._telemetry, self._loop)
-        await self._inbound.bind(address, snapshot.inbound.port)
-        await self._outbound.bind(address, snapshot.outbound.port)
         metrics = Admin({b"/metrics": lambda: (200, self._telemetry.text())}, self._loop)
-        await metrics.bind(address, snapshot.metrics_port)
         admin = Admin({b"/ready": self._ready, b"/config_dump": self._config_dump}, self._loop)
-        await admin.bind(address, snapshot.admin_port)
         self._admin = [metrics, admin]
+        # The admin port comes last: whoever can ask whether the proxy is ready is told that it is.
+        for bindable, port in zip((self._inbound, self._outbound, metrics, admin), _ports(snapshot), strict=True):
+            try:
+                await bindable.bind(address, port)
+            except OSError as error:
+                raise PortTakenError(f"{address}:{port} can't be listened on: {error.strerror or error}") from error
 
     def _ready(self) -> tuple[int, str]:
         draining = self._inbound is None or self._inbound.draining
@@ -158,4 +164,4 @@ class Proxy:
 
 
 def _ports(snapshot: Snapshot) -> tuple[int, ...]:
-    return snapshot.inbound.port, snapshot.outbound.port, snapshot.admin_port, snapshot.metrics_port
+    return snapshot.inbound.port, snapshot.outbound.port, snapshot.metrics_port, snapshot.admin_port

@@ -51,6 +51,8 @@ class Telemetry:
         self.snapshots_refused = 0
         self.certificate_not_after = 0
         self.certificates = 0
+        self.control_errors = 0
+        self.control_error = ""
 
     def traffic_of(self, direction: str, cluster: str) -> Traffic:
         """The counters of a direction and cluster; the same ones after every change of configuration."""
@@ -98,6 +100,7 @@ class Telemetry:
             ("snapshot_version", "gauge", self.snapshot_version),
             ("snapshots_refused_total", "counter", self.snapshots_refused),
             ("certificates_total", "counter", self.certificates),
+            ("control_errors_total", "counter", self.control_errors),
             ("certificate_not_after_seconds", "gauge", self.certificate_not_after),
         ):
             yield f"# TYPE hoptax_{name} {kind}"

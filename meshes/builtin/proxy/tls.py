@@ -21,17 +21,28 @@ class PeerRefused(Exception):
 
 def context(server: bool, cert: Path, key: Path, bundle: str) -> ssl.SSLContext:
     """A context with our certificate that trusts the roots in `bundle` (PEM text) and demands a certificate of every peer."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if server else anonymous(bundle)
+    if server:
+        _harden(made, bundle)
+        # Connections between sidecars live long: resumption would save nothing and cost two writes per handshake.
+        made.num_tickets = 0
+    made.load_cert_chain(cert, key)
+    return made
+
+
+def anonymous(bundle: str) -> ssl.SSLContext:
+    """A client that has no certificate yet; the server still needs one."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
+    _harden(made, bundle)
+    return made
+
+
+def _harden(made: ssl.SSLContext, bundle: str) -> None:
     made.verify_mode = ssl.CERT_REQUIRED
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     made.set_alpn_protocols(["http/1.1"])
     made.load_verify_locations(cadata=bundle)
-    made.load_cert_chain(cert, key)
-    if server:
-        # Connections between sidecars live long: resumption would save nothing and cost two writes per handshake.
-        made.num_tickets = 0
-    return made
 
 
 def spiffe_id(session: ssl.SSLObject) -> str:
