@@ -29,8 +29,8 @@ def stage(arms: Iterable[Arm]) -> Iterator[tuple[Bench, Facts]]:
     before = os.sched_getaffinity(0)
     placement = place(sorted(before))
     facts = _facts(tuple(arms), placement)
-    folder = Path(tempfile.mkdtemp(prefix="hoptax-"))
-    with AddressBlock() as addresses, Supervised(folder) as supervised:
+    with AddressBlock() as addresses, Supervised(Path(tempfile.mkdtemp(prefix="hoptax-"))) as supervised:
+        folder = supervised.folder
         os.sched_setaffinity(0, placement.load)
         try:
             platform = ProcessPlatform(supervised, addresses, placement, folder / "authority")

@@ -101,8 +101,10 @@ def _measure(bench: Bench, window: Window, usage: WindowUsage) -> None:
     """Reads the counters at the window's two edges; between them the harness sleeps, so that it disturbs nothing."""
     bench.sleep_until_ns(window.start_ns)
     usage.open()
-    bench.sleep_until_ns(window.end_ns)
-    usage.close()
+    try:
+        bench.sleep_until_ns(window.end_ns)
+    finally:
+        usage.close()
 
 
 def validity(report: EngineReport, proofs: tuple[Parity, ...], load: Load, window: Window) -> Validity:

@@ -81,21 +81,23 @@ def _cpu_ns(pid: int) -> int:
 
 
 def _threads(pid: int) -> list[_Thread]:
-    found = []
     try:
-        for task in (PROC / str(pid) / "task").iterdir():
-            run_delay_ns = int((task / "schedstat").read_text().split()[1])
-            status = (task / "status").read_text()
-            found.append(
-                _Thread(
-                    run_delay_ns,
-                    _field(status, "voluntary_ctxt_switches"),
-                    _field(status, "nonvoluntary_ctxt_switches"),
-                )
-            )
+        tasks = list((PROC / str(pid) / "task").iterdir())
     except OSError:
-        return found
-    return found
+        return []
+    return [thread for thread in map(_thread, tasks) if thread is not None]
+
+
+def _thread(task: Path) -> _Thread | None:
+    """None if it has ended meanwhile; the others still count."""
+    try:
+        run_delay_ns = int((task / "schedstat").read_text().split()[1])
+        status = (task / "status").read_text()
+    except OSError:
+        return None
+    return _Thread(
+        run_delay_ns, _field(status, "voluntary_ctxt_switches"), _field(status, "nonvoluntary_ctxt_switches")
+    )
 
 
 def _sizes(pid: int) -> _Sizes:

@@ -17,7 +17,7 @@ def check_free(plan: Plan, addresses: Mapping[str, str]) -> None:
             address = addresses[unit.host]
             if not _free(address, port):
                 raise EnvironmentFailure(
-                    f"port {port} on {address}, which unit {unit.name!r} needs, is taken{_holder(port)}: end that program"
+                    f"port {port} on {address}, which unit {unit.name!r} needs, is taken{_holder(address, port)}: end that program"
                 )
 
 
@@ -33,14 +33,13 @@ def _free(address: str, port: int) -> bool:
     return True
 
 
-def _holder(port: int) -> str:
+def _holder(address: str, port: int) -> str:
     try:
         sockets = psutil.net_connections("tcp")
     except psutil.AccessDenied:
         return ""
+    taking = {(each, port) for each in (address, "0.0.0.0", "::")}  # noqa: S104 - listened to by others
     pids = {
-        item.pid
-        for item in sockets
-        if item.status == psutil.CONN_LISTEN and item.laddr and item.laddr[1] == port and item.pid
+        item.pid for item in sockets if item.status == psutil.CONN_LISTEN and tuple(item.laddr) in taking and item.pid
     }
     return f" (by pid {', '.join(map(str, sorted(pids)))})" if pids else ""

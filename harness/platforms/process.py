@@ -195,12 +195,16 @@ class References:
             case "address":
                 return self._addresses.get(name)
             case "identity":
-                return str(self._workspace / "identities" / name)
+                return _if_there(self._workspace / "identities" / name)
             case "authority":
-                return str(self._authority)
+                return _if_there(self._authority)
             case "secret":
                 return self._secrets.setdefault(name, secrets.token_urlsafe(24))
         return None
+
+
+def _if_there(folder: Path) -> str | None:
+    return str(folder) if folder.is_dir() else None
 
 
 def _lookup(addresses: Mapping[str, str], workspace: Path, authority: Path) -> References:
@@ -223,7 +227,12 @@ def _answers(address: str, ready: Ready) -> bool:
 
 
 def _run(plan: Plan, words: list[str]) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=ISSUE_WITHIN_S, check=False)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=ISSUE_WITHIN_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentFailure(
+            f"identities of {plan.entry_host}'s plan aren't issued after {ISSUE_WITHIN_S} s: is the machine stalled?"
+        ) from error
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise EnvironmentFailure(

@@ -20,6 +20,7 @@ class Supervised:
     """A context: a supervisor that runs. Leaving it ends every unit and removes `folder`."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         ours, theirs = socket.socketpair()
         self._channel = ours
         self._buffer = b""
@@ -41,6 +42,7 @@ class Supervised:
     ) -> int:
         """Start a unit and return its pid; EnvironmentFailure if the kernel won't."""
         self.exits.pop(name, None)
+        self.pids.pop(name, None)
         self._send({"op": "start", "name": name, "argv": list(argv), "env": dict(env), "cwd": str(cwd), "log": str(log), "cpus": list(cpus)})  # fmt: skip
         self._await(lambda: name in self.pids or name in self._failures or name in self.exits)
         if name in self._failures:

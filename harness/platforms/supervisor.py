@@ -118,12 +118,16 @@ class Supervisor:
             os.kill(self.pids[name], number)
 
     def _reap(self) -> None:
-        for pid, status in iter(_reaped, (0, 0)):
-            name = self.names.pop(pid, None)
-            if name is not None:
-                self.pids.pop(name, None)
-                self.kill_at.pop(name, None)
-                self._tell({"event": "exited", "name": name, "status": os.waitstatus_to_exitcode(status)})
+        """Tell which units have ended. With the last one goes whatever units left behind: orphans are nobody's but ours."""
+        ended = {self.names.pop(pid, ""): status for pid, status in iter(_reaped, (0, 0))}
+        ended.pop("", None)
+        for name in ended:
+            del self.pids[name]
+            self.kill_at.pop(name, None)
+        if ended and not self.pids:
+            end_all()
+        for name, status in ended.items():
+            self._tell({"event": "exited", "name": name, "status": os.waitstatus_to_exitcode(status)})
 
     def _kill_late(self) -> None:
         now = time.monotonic()
