@@ -55,6 +55,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._fresh = True
         self._began = False
+        self._complete = False
+        self._keep = False
 
     @property
     def usable(self) -> bool:
@@ -65,7 +67,7 @@ class Connection(asyncio.Protocol):
         """Write a whole request; `done` is called exactly once."""
         assert self._transport is not None
         self._answer = answer = Answer()
-        self._request, self._done, self._began = request, done, False
+        self._request, self._done, self._began, self._complete = request, done, False, False
         self._timer = self._pool.loop.call_later(timeout_s, self._fail, "timeout")
         answer.sent_ns = time.monotonic_ns()
         self._transport.write(request)
@@ -92,12 +94,25 @@ class Connection(asyncio.Protocol):
         self._pool.resend(request, done)
 
     def data_received(self, data: bytes) -> None:
+        if self._done is None:
+            self.close()  # nobody asked, so these bytes must not become the answer to the next request
+            return
         self._began = True
         self._answer.done_ns = time.monotonic_ns()
+        excess = False
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            excess = True
+        if self._complete:
+            self._completed(keep=self._keep and not excess)
+        elif excess:
             self._fail("protocol")
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise ValueError("more than the answer")
+        self._answer.headers.clear()  # those of an informational response don't belong to the final one
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._answer.headers.append((name.lower(), value))
@@ -109,10 +124,12 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status < 200:
-            return
-        self._answer.status = status
-        keep = self._parser.should_keep_alive()
+        if status >= 200:
+            self._answer.status = status
+            self._complete, self._keep = True, self._parser.should_keep_alive()
+
+    def _completed(self, *, keep: bool) -> None:
+        """Outside of the parser, which would take an exception of `done` for one of its own, and after all of the data."""
         self._fresh = False
         if not keep:
             self.close()
@@ -166,15 +183,17 @@ class Pool:
         if len(self._open) + len(self._connecting) >= MAX_CONNECTIONS:
             done(_failed("overflow"))
             return
-        task = self.loop.create_task(self._connect(request, done))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        self._call_fresh(request, done)
 
     def resend(self, request: bytes, done: Done) -> None:
         """A request that ran into a closing idle connection."""
         self.races += 1
-        self._idle.clear()
-        self.call(request, done)
+        self._call_fresh(request, done)
+
+    def _call_fresh(self, request: bytes, done: Done) -> None:
+        task = self.loop.create_task(self._connect(request, done))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     def give_back(self, connection: Connection) -> None:
         """The connection is idle again."""
@@ -195,6 +214,9 @@ class Pool:
             _, connection = await asyncio.wait_for(connecting, self._connect_timeout_s)
         except (OSError, TimeoutError):
             done(_failed("connect"))
+            return
+        if not connection.usable:
+            done(_failed("closed"))
             return
         self._open.add(connection)
         connection.send(request, done, self._request_timeout_s)

@@ -1,7 +1,7 @@
 """HTTP/1.1 server side of the instrument: bytes in, whole requests out, one answer at a time. Knows no application.
 
 Framing that is ambiguous or over the limits is answered 400, 413 or 431, and the connection is closed. Requests that a peer
-sends before it has the answer (pipelining) wait their turn.
+sends before it has the answer (pipelining) wait their turn, and so does a refusal: answers keep the order of requests.
 """
 
 import asyncio
@@ -65,6 +65,7 @@ class ServerConnection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._busy = False
         self._refused = 0
+        self._refusal = b""
         self._draining = False
         self._read_ns = 0
 
@@ -78,13 +79,21 @@ class ServerConnection(asyncio.Protocol):
         self._closed(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal:
+            return
         self._read_ns = time.monotonic_ns()
+        refused = 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(400)
+            refused = 400
         except httptools.HttpParserError:
-            self._refuse(self._refused or 400)
+            refused = self._refused or 400
+        # Outside of the parser, which would take an exception of the handler for one of its own.
+        if self._waiting and not self._busy:
+            self._handle(self._waiting.popleft())
+        if refused:
+            self._refuse(refused)
 
     def on_message_begin(self) -> None:
         self._request = Request()
@@ -113,12 +122,9 @@ class ServerConnection(asyncio.Protocol):
         request.version = self._parser.get_http_version()
         request.keep_alive = self._parser.should_keep_alive()
         request.received_ns = self._read_ns
-        if self._busy:
-            self._waiting.append(request)
-            if len(self._waiting) > MAX_PIPELINED:
-                raise ValueError("too many requests in advance")
-            return
-        self._handle(request)
+        if len(self._waiting) >= MAX_PIPELINED + (not self._busy):
+            raise ValueError("too many requests in advance")
+        self._waiting.append(request)
 
     def answer(self, response: bytes) -> None:
         """Write the response to the request in hand, then take up the next."""
@@ -130,6 +136,8 @@ class ServerConnection(asyncio.Protocol):
             self._transport.close()
         elif self._waiting:
             self._handle(self._waiting.popleft())
+        elif self._refusal:
+            self._end_refused()
 
     def drain(self) -> None:
         """Close when the request in hand is answered, or now if there is none."""
@@ -149,10 +157,18 @@ class ServerConnection(asyncio.Protocol):
             raise ValueError("header too large")
 
     def _refuse(self, status: int) -> None:
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             return
-        reason = _REFUSALS[status]
-        self._transport.write(b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (status, reason))
+        self._refusal = b"HTTP/1.1 %d %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % (
+            status,
+            _REFUSALS[status],
+        )
+        if not self._busy:
+            self._end_refused()
+
+    def _end_refused(self) -> None:
+        assert self._transport is not None
+        self._transport.write(self._refusal)
         self._transport.close()
 
 
