@@ -24,7 +24,7 @@ _METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"O
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
 _URI = bytes(octet for octet in range(0x21, 0x7F) if octet not in b"#")
 """What may stand in a request-target: visible ASCII but the fragment, which never travels (RFC 9112 §3.2)."""
-_ABSOLUTE = re.compile(rb"https?://([^/?@]+)(.*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?]+)((?:[/?].*)?)", re.IGNORECASE)
 _AUTHORITY = re.compile(rb"([A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
 

@@ -117,9 +117,10 @@ class Proxy:
         admin = Admin({b"/ready": self._ready, b"/config_dump": self._config_dump}, self._loop)
         self._admin = [metrics, admin]
         # The admin port comes last: whoever can ask whether the proxy is ready is told that it is.
-        for bindable, port in zip((self._inbound, self._outbound, metrics, admin), _ports(snapshot), strict=True):
+        binds = (self._inbound.bind, self._outbound.bind, metrics.bind, admin.bind)
+        for bind, port in zip(binds, _ports(snapshot), strict=True):
             try:
-                await bindable.bind(address, port)
+                await bind(address, port)
             except OSError as error:
                 raise PortTakenError(f"{address}:{port} can't be listened on: {error.strerror or error}") from error
 
