@@ -98,7 +98,13 @@ def _figures(
         for r in readings
         if r.metric.scope != "machine"
     }
-    return {name: float(found[key] or 0.0) for name, key in wanted.items()}
+    return {name: _known(name, found[key]) for name, key in wanted.items()}
+
+
+def _known(name: str, value: float | None) -> float:
+    if value is None:
+        raise SystemExit(f"{name} has no value in a valid window: the windows are too short for it")
+    return value
 
 
 def evidence(document: Mapping[str, Any], seed: int) -> dict[str, Any]:  # Any: JSON values
