@@ -5,7 +5,7 @@ import gc
 import random
 import signal
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import uvloop
@@ -34,11 +34,11 @@ async def serve(config: Config) -> None:
         return found
 
     chance = random.Random(f"{config.service} {config.replica}")  # noqa: S311 - reproducible chances, not secrets
-    app = App(config, Recorder(time.monotonic_ns), Sleeper(loop), pool, chance)
-    doors = Doors()
+    app = App(config, Recorder(), Sleeper(loop), pool, chance)
+    doors, front = Doors(), Doors()
     servers = [await _listen(config.address, config.app_port, app.handle, doors)]
     if config.front_port:
-        servers.append(await _listen(config.address, config.front_port, app.handle, Doors()))
+        servers.append(await _listen(config.address, config.front_port, app.handle, front))
     servers.append(await _listen(config.address, config.observe_port, Observe(app, doors, pools).handle, Doors()))
     gc.collect()
     gc.freeze()
@@ -47,11 +47,9 @@ async def serve(config: Config) -> None:
     await ended.wait()
     for server in servers:
         server.close()
-    for connection in tuple(doors.open):
-        connection.drain()
-    deadline = loop.time() + DRAIN_S
-    while doors.open and loop.time() < deadline:
-        await asyncio.sleep(0.01)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            await asyncio.gather(doors.drain(), front.drain())
 
 
 async def _listen(address: str, port: int, handler: Handler, doors: Doors) -> asyncio.Server:

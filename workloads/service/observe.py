@@ -3,6 +3,7 @@
 `GET /hops?from=S&to=S` calls by second and hop · `GET /served` what arrived at the app port · `POST /reset` forget · `GET /ready`.
 """
 
+import asyncio
 import json
 import time
 from pathlib import Path
@@ -20,20 +21,31 @@ FOREVER = 2**62
 
 
 class Doors:
-    """Connections of the app port: how many were accepted, and which are open."""
+    """Connections of one port: how many were accepted, and which are open."""
 
     def __init__(self) -> None:
         self.accepted = 0
         self.open: set[ServerConnection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def opened(self, connection: ServerConnection) -> None:
         """A peer connected."""
         self.accepted += 1
         self.open.add(connection)
+        self._empty.clear()
 
     def closed(self, connection: ServerConnection) -> None:
         """A connection ended."""
         self.open.discard(connection)
+        if not self.open:
+            self._empty.set()
+
+    async def drain(self) -> None:
+        """Close every connection as soon as its request in hand is answered; returns when all are closed."""
+        for connection in tuple(self.open):
+            connection.drain()
+        await self._empty.wait()
 
 
 class Observe:
@@ -51,7 +63,7 @@ class Observe:
             case b"GET", "/ready":
                 connection.answer(response(200, b"{}"))
             case b"GET", "/hops":
-                connection.answer(_json(self._hops(parse_qs(address.query))))
+                connection.answer(self._hops(parse_qs(address.query)))
             case b"GET", "/served":
                 connection.answer(_json(self._served()))
             case b"POST", "/reset":
@@ -60,9 +72,12 @@ class Observe:
             case _:
                 connection.answer(response(404, b'{"error": "have /ready /hops /served /reset"}'))
 
-    def _hops(self, query: dict[str, list[str]]) -> dict[str, Any]:  # Any: JSON values
-        first, end = (int(query.get(name, [default])[0]) for name, default in (("from", "0"), ("to", str(FOREVER))))
-        return {
+    def _hops(self, query: dict[str, list[str]]) -> bytes:
+        try:
+            first, end = (int(query.get(name, [default])[0]) for name, default in (("from", "0"), ("to", str(FOREVER))))
+        except ValueError:
+            return response(400, b'{"error": "from and to are whole seconds"}')
+        document = {
             "kind": "hops",
             "schema": HOPS_SCHEMA,
             "service": self._app.config.service,
@@ -70,6 +85,7 @@ class Observe:
             "domain": {"boot_id": BOOT_ID, "monotonic_ns": time.monotonic_ns(), "realtime_ns": time.time_ns()},
             "seconds": self._app.recorder.seconds(first, end),
         }
+        return _json(document)
 
     def _served(self) -> dict[str, Any]:  # Any: JSON values
         last = self._app.last

@@ -1,6 +1,5 @@
 """Counts calls per second and hop: whole, request leg, callee, response leg, and transit. Knows no socket."""
 
-from collections.abc import Callable
 from typing import Any
 
 from harness.wire.buckets import index
@@ -36,8 +35,7 @@ class Counts:
 class Recorder:
     """All hops of one replica, by the second (CLOCK_MONOTONIC) in which the caller had its answer."""
 
-    def __init__(self, clock_ns: Callable[[], int]) -> None:
-        self._clock_ns = clock_ns
+    def __init__(self) -> None:
         self._seconds: dict[int, dict[str, Counts]] = {}
 
     def call(self, hop: str, sent_ns: int, received_ns: int, answered_ns: int, done_ns: int, attempts: int) -> None:

@@ -136,12 +136,13 @@ class Visit:
         if answer.error or answer.status >= 400:
             self._app.recorder.failed(hop, answer.done_ns)
             return 504 if answer.error == "timeout" or answer.status == 504 else 502
-        stamps, attempts = answer.header(b"x-hoptax-stamps"), answer.header(b"x-envoy-attempt-count")
-        if stamps is None:
+        try:
+            received_ns, answered_ns = map(int, (answer.header(b"x-hoptax-stamps") or b"").split(b","))
+            attempts = int(answer.header(b"x-envoy-attempt-count") or 1)
+        except ValueError:
             self._app.recorder.failed(hop, answer.done_ns)
             return 502
-        received, _, answered = stamps.partition(b",")
-        self._app.recorder.call(hop, answer.sent_ns, int(received), int(answered), answer.done_ns, int(attempts or 1))
+        self._app.recorder.call(hop, answer.sent_ns, received_ns, answered_ns, answer.done_ns, attempts)
         return 200
 
     def _end(self) -> None:
