@@ -9,7 +9,7 @@ from harness.model.errors import EnvironmentFailure
 from harness.platforms.ports import check_free
 from tests.platforms.units import PORT, plan, unit
 
-HERE, ELSEWHERE = "127.86.1.1", "127.86.1.2"
+HERE, ELSEWHERE, BUSY = "127.86.1.1", "127.86.1.2", "127.86.1.3"
 PLAN = plan(unit("a"))
 
 
@@ -36,13 +36,13 @@ def test_only_those_who_listen_at_the_address_are_named() -> None:
 
 
 def test_connections_that_have_just_ended_take_no_port() -> None:
-    with socket.create_server((HERE, PORT)) as server:
-        client = socket.create_connection((HERE, PORT))
+    with socket.create_server((BUSY, PORT)) as server:
+        client = socket.create_connection((BUSY, PORT))
         served, _ = server.accept()
         served.close()
         client.close()
 
-    check_free(PLAN, {"a": HERE})
+    check_free(PLAN, {"a": BUSY})
 
 
 def test_an_address_that_is_not_this_machines_is_told() -> None:

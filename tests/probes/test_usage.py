@@ -1,0 +1,100 @@
+"""Usage of a window, from a deployment whose counters are given."""
+
+import threading
+from itertools import count
+from typing import cast
+
+import pytest
+
+from harness.model.plan import Plan, Unit
+from harness.model.platform import Deployment, Usage
+from harness.model.program import Program
+from harness.probes.usage import WindowUsage
+
+PLAN = Plan(
+    (
+        Unit("a-0", "app", "a-0", Program("app"), service="a"),
+        Unit("a-0-proxy", "sidecar", "a-0", Program("proxy"), service="a"),
+    ),
+    entry_host="a-0",
+)
+
+
+class Counted:
+    """Every reading is 1 ms after the last, and everything has grown by then; sizes are given only if asked for."""
+
+    plan = PLAN
+    units = dict.fromkeys(unit.name for unit in PLAN.units)
+
+    def __init__(self) -> None:
+        self._readings = count(1)
+        self._stat = iter([(100, 1000), (160, 1200)])
+        self.read_often = threading.Event()
+
+    def usage(self, unit: str, *, memory: bool = True) -> Usage:
+        n = next(self._readings)
+        if n > 20:
+            self.read_often.set()
+        size = n if memory else 0
+        return Usage(n * 1_000_000, n * 1000, n * 100, 3 * size, 2 * size, size, n * 10, n)
+
+    def machine_cpu_ns(self) -> tuple[int, int]:
+        return next(self._stat)
+
+
+@pytest.fixture
+def deployment() -> Counted:
+    return Counted()
+
+
+def window(deployment: Counted, every_s: float) -> WindowUsage:
+    return WindowUsage(cast("Deployment", deployment), every_s)
+
+
+def test_counters_are_differences_between_the_edges_and_memory_is_from_outside(deployment: Counted) -> None:
+    usage = window(deployment, every_s=3600)
+    usage.idle()  # readings 1 and 2
+    usage.open()  # 3 and 4
+    usage.close()  # 5 and 6
+    usage.loaded()  # 7 and 8
+
+    app, sidecar = usage.units()
+    assert (app.unit, app.role, app.service) == ("a-0", "app", "a")
+    assert (sidecar.unit, sidecar.role, sidecar.service) == ("a-0-proxy", "sidecar", "a")
+    assert (app.cpu_ns, app.run_delay_ns, app.elapsed_ns) == (2000, 200, 2_000_000)
+    assert (app.voluntary_switches, app.involuntary_switches) == (20, 2)
+    assert app.idle == {"rss_bytes": 3, "pss_bytes": 2, "uss_bytes": 1}
+    assert sidecar.loaded == {"rss_bytes": 24, "pss_bytes": 16, "uss_bytes": 8}
+    assert usage.machine_ns() == (60, 200)
+    assert usage.samples() == []
+
+
+def test_between_the_edges_cpu_is_sampled_from_the_windows_start(deployment: Counted) -> None:
+    usage = window(deployment, every_s=0.0001)
+    usage.open()  # readings 1 and 2
+    assert deployment.read_often.wait(10)
+    usage.close()
+
+    first, second, *_ = usage.samples()
+    assert first == {"at_ns": 4_000_000, "cpu_ns": {"a-0": 2000, "a-0-proxy": 2000}}
+    assert second == {"at_ns": 6_000_000, "cpu_ns": {"a-0": 4000, "a-0-proxy": 4000}}
+
+
+def test_closing_ends_the_sampling(deployment: Counted) -> None:
+    usage = window(deployment, every_s=3600)
+    usage.open()
+    assert any(thread.name == "usage" for thread in threading.enumerate())
+    usage.close()
+
+    assert not any(thread.name == "usage" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("steps", [(), ("open",)])
+def test_a_window_that_has_not_been_has_no_figures(deployment: Counted, steps: tuple[str, ...]) -> None:
+    usage = window(deployment, every_s=3600)
+    for step in steps:
+        getattr(usage, step)()
+    with pytest.raises(RuntimeError, match=r"before open\(\) and close\(\)"):
+        usage.machine_ns()
+    with pytest.raises(RuntimeError, match=r"before open\(\) and close\(\)"):
+        usage.units()
