@@ -7,6 +7,7 @@ is there when its JSON is; its rows are written before. So a result that was cut
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,15 @@ class ResultDir:
     def write_text(self, name: str, text: str) -> None:
         """Another file of the result, e.g. report.html."""
         write_atomically(self.path / _safe("file name", name), lambda file: file.write(text.encode()))
+
+    def discard_if_empty(self) -> bool:
+        """Remove the folder if nothing was measured into it; whether it was removed."""
+        if (self.path / MANIFEST).exists():
+            return False
+        with suppress(OSError):
+            (self.path / RUNS).rmdir()
+            self.path.rmdir()
+        return True
 
     def _write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -38,6 +38,7 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
     manifest = result.manifest
     paired = _pairings(result)
     validity = experiment_validity(paired)
+    reasons = [*_unproven(manifest), *validity.reasons]
     return {
         "kind": "summary",
         "schema": SUMMARY_SCHEMA,
@@ -47,8 +48,8 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "reference": manifest["reference"],
         "contrasts": [list(contrast) for contrast in manifest.get("contrasts", ())],
         "validity": {
-            "valid": validity.valid,
-            "reasons": list(validity.reasons),
+            "valid": not reasons,
+            "reasons": reasons,
             "warnings": [*manifest.get("warnings", ()), *validity.warnings],
         },
         "rounds": [_rounds(pairing) for pairing in paired],
@@ -56,6 +57,14 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "estimates": [row for pairing in paired if pairing.rounds for row in estimates(_table(result, pairing))],
         "verdicts": [],
     }
+
+
+def _unproven(manifest: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON values
+    """An arm that isn't what it says makes every comparison with it one of unlike things."""
+    for arm, proofs in manifest.get("parity", {}).items():
+        for proof in proofs:
+            if not proof["passed"]:
+                yield f"{arm} is not what it says: {proof['check']}: {proof['seen']}"
 
 
 def _pairings(result: Measured) -> list[Pairing]:

@@ -61,7 +61,8 @@ def _measure(experiment: Experiment, out: Path, as_json: bool) -> None:
         try:
             run_experiment(experiment, bench, facts, result, started.isoformat(timespec="seconds"), progress)
         except (HoptaxError, KeyboardInterrupt):
-            typer.echo(f"what was measured is in {result.path}: `hoptax report {result.path}` sums it up", err=True)
+            if not result.discard_if_empty():
+                typer.echo(f"what was measured is in {result.path}: `hoptax report {result.path}` sums it up", err=True)
             raise
     _print_result(result.path, as_json)
 

@@ -219,3 +219,12 @@ def test_equal_arms_differ_by_nothing() -> None:
 
 def test_it_says_the_same_every_time(measured: Synthetic, summary: Summary) -> None:
     assert summarise(measured) == summary
+
+
+def test_an_arm_that_fails_a_proof_makes_the_result_invalid(measured: Synthetic) -> None:
+    proofs = {ENVOY: [{"check": "plaintext refused", "passed": False, "seen": "answered 200"}]}
+    doubtful = replace(measured, manifest={**measured.manifest, "parity": proofs})
+
+    validity = summarise(doubtful)["validity"]
+    assert not validity["valid"]
+    assert validity["reasons"][0] == "envoy[mtls] is not what it says: plaintext refused: answered 200"
