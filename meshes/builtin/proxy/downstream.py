@@ -8,6 +8,7 @@ is not; LINGER, no more is said, and what still comes is thrown away so that our
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Container
 from time import monotonic_ns
@@ -135,8 +136,8 @@ class Downstream(Wire):
             self._refuse(refused.failure, refused.detail)
 
     def _read_head(self, data: bytes) -> None:
-        if data[0] == 13 and data[:2] == b"\r\n":
-            data = data[2:]  # RFC 9112 §2.2: one empty line before a request is forgiven
+        if data[0] == 13:
+            data = _EMPTY_LINES.sub(b"", data)  # RFC 9112 §2.2: empty lines before a request are forgiven
         end = data.find(b"\r\n\r\n")
         rules = self._rules = self._listener.rules
         if end < 0 or end > rules.max_header_bytes:
@@ -394,4 +395,5 @@ class Downstream(Wire):
             self._go_on()
 
 
+_EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 _CLIENT_FAULTS = frozenset((400, 408, 414, 417, 431, 501, 505))

@@ -91,8 +91,10 @@ def read_fields(lines: list[bytes]) -> Fields:
         if not colon:
             raise Refused(Failure.BAD_REQUEST, f"header line {line[:60]!r} has no colon")
         kind = _spellings[name]
-        if kind:
-            values[kind].append(value.strip(b" \t"))
+        if kind == PLAIN:
+            kept.append(line)
+            continue
+        values[kind].append(value.strip(b" \t"))
         if kind in _FORWARDED:
             kept.append(line)
     options = _options(values[CONNECTION]) if values[CONNECTION] else _NO_OPTIONS
@@ -101,7 +103,7 @@ def read_fields(lines: list[bytes]) -> Fields:
     return Fields(kept, values[LENGTH], values[CODING], options, values[HOST], values[EXPECT])
 
 
-_FORWARDED = frozenset((PLAIN, LENGTH, HOST, EXPECT))
+_FORWARDED = frozenset((LENGTH, HOST, EXPECT))
 _ESSENTIAL = frozenset((b"content-length", b"host"))
 """Nobody can have these taken away by naming them in Connection: framing and routing stand on them."""
 

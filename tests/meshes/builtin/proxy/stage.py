@@ -168,7 +168,7 @@ class Stage:
     def client(self, data: bytes, *, one_by_one: bool = False) -> None:
         """The client sends."""
         for piece in [data[n : n + 1] for n in range(len(data))] if one_by_one else [data]:
-            if not self._transport.is_closing():
+            if piece and not self._transport.is_closing():
                 self.connection.data_received(piece)
             self.clock.run()
             if self._accept:
@@ -203,7 +203,7 @@ class Stage:
         """The callee sends, on its newest connection unless told which."""
         upstream, transport = self.upstreams[connection]
         for piece in [data[n : n + 1] for n in range(len(data))] if one_by_one else [data]:
-            if not transport.is_closing():
+            if piece and not transport.is_closing():
                 upstream.data_received(piece)
             self.clock.run()
 

@@ -1,0 +1,74 @@
+"""A snapshot survives JSON, and whatever it must not say is refused with the place and what is allowed."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from meshes.builtin.snapshot import Cluster, Endpoint, Inbound, Outbound, Snapshot, SnapshotError
+
+SNAPSHOT = Snapshot(
+    version=3,
+    spiffe_id="spiffe://hoptax/a",
+    trust_domain="hoptax",
+    inbound=Inbound(Endpoint("127.0.0.1", 8080)),
+    outbound=Outbound({"b": "b", "c.example": "c"}),
+    clusters=(
+        Cluster("b", (Endpoint("127.0.0.2", 15006), Endpoint("::1", 15006)), ("spiffe://hoptax/b",)),
+        Cluster("c", (), (), "least-request", mtls=False, connect_timeout_s=0.5),
+    ),
+)
+
+Document = dict[str, Any]  # Any: JSON values
+
+
+def test_there_and_back() -> None:
+    assert Snapshot.from_json(SNAPSHOT.to_json()) == SNAPSHOT
+    assert "\n" not in SNAPSHOT.to_json()
+
+
+def test_host_names_have_no_case() -> None:
+    document = SNAPSHOT.document()
+    document["outbound"]["routes"] = {"B": "b"}
+    assert Snapshot.from_document(document).outbound.routes == {"b": "b"}
+
+
+WRONG: dict[str, tuple[Callable[[Document], object], str]] = {
+    "unknown key": (lambda d: d.update(extra=1), "snapshot has unknown keys: extra"),
+    "unknown inner key": (lambda d: d["limits"].update(extra=1), "snapshot.limits has unknown keys: extra"),
+    "missing key": (lambda d: d.pop("version"), "snapshot.version is missing"),
+    "version 0": (lambda d: d.update(version=0), "snapshot.version is 0"),
+    "version true": (lambda d: d.update(version=True), "snapshot.version is True"),
+    "port": (lambda d: d["inbound"].update(port=65536), "snapshot.inbound.port is 65536"),
+    "name as endpoint": (lambda d: d["inbound"].update(app="localhost:1"), "snapshot.inbound.app is 'localhost:1'"),
+    "endpoint without port": (
+        lambda d: d["clusters"][0].update(endpoints=["127.0.0.1"]),
+        "snapshot.clusters[0].endpoints",
+    ),
+    "negative timeout": (lambda d: d["timeouts"].update(request_s=-1), "snapshot.timeouts.request_s is -1"),
+    "not a number": (lambda d: d["timeouts"].update(idle_s=float("nan")), "snapshot.timeouts.idle_s is nan"),
+    "balancing": (lambda d: d["clusters"][0].update(balancing="random"), "one of round-robin, least-request"),
+    "dangling route": (lambda d: d["outbound"]["routes"].update(x="nowhere"), "have clusters b, c"),
+    "cluster twice": (lambda d: d["clusters"].append(d["clusters"][0]), "has a name twice"),
+    "mtls without identity": (lambda d: d["clusters"][0].update(spiffe_ids=[]), "no spiffe_ids"),
+    "foreign identity": (lambda d: d.update(spiffe_id="spiffe://other/a"), "has to begin with 'spiffe://hoptax/'"),
+    "port twice": (lambda d: d.update(admin_port=15006), "a port twice"),
+    "line end in a name": (lambda d: d["clusters"][1].update(name="c\r\nx"), "printable ASCII"),
+    "list for an object": (lambda d: d.update(limits=[]), "it has to be an object"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG)
+def test_what_a_snapshot_must_not_say(change: Callable[[Document], object], message: str) -> None:
+    document = json.loads(SNAPSHOT.to_json())
+    change(document)
+    with pytest.raises(SnapshotError) as refused:
+        Snapshot.from_document(document)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "\udcff", "[" * 100_000])
+def test_text_that_is_no_snapshot(text: str) -> None:
+    with pytest.raises(SnapshotError):
+        Snapshot.from_json(text.encode("utf-8", "surrogateescape"))
