@@ -17,18 +17,18 @@ loads:
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness import registry
+from harness import pilot, registry
+from harness.load.schedule import check_schedule
 from harness.model.errors import UsageError, unknown
 from harness.model.mesh import Arm
 from harness.model.quantities import duration_s
 from harness.model.run import Load
 from harness.model.topology import Topology
-from harness.topology import load_topology
+from harness.topology import complaint, load_topology, read_yaml, short
 
 MAX_ROUNDS = 200
 MAX_WINDOW_S = 3600.0
@@ -60,15 +60,29 @@ class Experiment:
 
 def _seconds(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("write a number with a unit, e.g. 5s")  # noqa: TRY004 - pydantic turns it into a message
+        raise ValueError(f"{short(value)} has no unit: write e.g. 5s")  # noqa: TRY004 - pydantic turns it into a message
     try:
         return duration_s(value)
     except UsageError as error:
         raise ValueError(str(error)) from error
 
 
+def _whole(value: float) -> float:
+    if value != round(value):
+        raise ValueError(
+            f"{value:g} s are not whole seconds, by which services count: write e.g. {max(1, round(value))}s"
+        )
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is no number")  # noqa: TRY004 - pydantic turns it into a message
+    return value
+
+
 def _rate(value: object) -> object:
-    return None if value == "auto" else value
+    return None if value == "auto" else _number(value)
 
 
 _Seconds = Annotated[float, BeforeValidator(_seconds)]
@@ -79,8 +93,8 @@ class _Load(BaseModel):
     model_config = _STRICT
     rate: Annotated[Annotated[float, Field(gt=0, le=MAX_RATE_RPS)] | None, BeforeValidator(_rate)] = None
     warmup: Annotated[_Seconds, Field(ge=0, le=MAX_WINDOW_S)] = 2.0
-    window: Annotated[_Seconds, Field(ge=1, le=MAX_WINDOW_S)] = 5.0
-    connections: Annotated[int, Field(ge=1, le=1024)] = 16
+    window: Annotated[_Seconds, Field(ge=1, le=MAX_WINDOW_S), AfterValidator(_whole)] = 5.0
+    connections: Annotated[int, Field(strict=True, ge=1, le=1024)] = 16
     arrivals: Literal["poisson", "uniform"] = "poisson"
     timeout: Annotated[_Seconds, Field(gt=0, le=600)] = 15.0
     drain: Annotated[_Seconds, Field(ge=0, le=600)] = 5.0
@@ -93,8 +107,8 @@ class _File(BaseModel):
     reference: str | None = None
     contrasts: tuple[tuple[str, str], ...] = ()
     topologies: Annotated[tuple[str, ...], Field(min_length=1)]
-    rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)] = 8
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    rounds: Annotated[int, Field(strict=True, ge=1, le=MAX_ROUNDS)] = 8
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 1
     loads: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")], _Load], Field(min_length=1)]
 
 
@@ -104,21 +118,12 @@ def load_experiment(name: str, *, arms: tuple[str, ...] = (), rounds: int | None
     Raises UsageError for an unreadable file, an unknown key or name, a value out of range.
     """
     path = registry.find_file("experiments", name)
-    file = _validated(path, _read(path))
+    file = _validated(path, read_yaml("experiment", path))
     experiment = _resolve(file, arms)
     return experiment if rounds is None else _with_rounds(experiment, rounds)
 
 
-def _read(path: Path) -> Any:  # Any: YAML holds anything; _validated makes it typed
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"experiment {path} can't be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"experiment {path} is not YAML: {' '.join(str(error).split())}") from error
-
-
-def _validated(path: Path, document: Any) -> _File:  # Any: as above
+def _validated(path: Path, document: object) -> _File:
     if not isinstance(document, dict):
         raise UsageError(
             f"experiment {path} holds no mapping: start with `name: …` (see workloads/experiments/quick.yaml)"
@@ -127,13 +132,13 @@ def _validated(path: Path, document: Any) -> _File:  # Any: as above
         return _File.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(str(part) for part in first["loc"] if part != "[key]")
         if first["type"] == "extra_forbidden":
             model = _Load if first["loc"][0] == "loads" else _File
             raise UsageError(
                 f"experiment {path}: unknown key {where!r}: have {', '.join(model.model_fields)}"
             ) from None
-        raise UsageError(f"experiment {path}: {where}: {first['msg']} (is {first['input']!r})") from None
+        raise UsageError(f"experiment {path}: {where}: {complaint(first)}") from None
 
 
 def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
@@ -142,25 +147,47 @@ def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
     asked = registry.arm(file.reference).id if file.reference else ids[0]
     if asked not in ids and not arms:
         raise unknown("reference arm", asked, ids)
-    pairs = tuple((registry.arm(left).id, registry.arm(right).id) for left, right in file.contrasts)
+    pairs = _contrasts(file, None if arms else ids)
     return Experiment(
         name=file.name,
         arms=resolved,
         reference=asked if asked in ids else ids[0],
         contrasts=tuple(pair for pair in pairs if set(pair) <= set(ids)),
-        topologies=tuple(_topology(name) for name in dict.fromkeys(file.topologies)),
-        loads={name: _load(load, file.seed) for name, load in file.loads.items()},
+        topologies=_topologies(file.topologies),
+        loads={name: _load(name, load, file.seed) for name, load in file.loads.items()},
         rounds=file.rounds,
         seed=file.seed,
     )
 
 
-def _topology(name: str) -> Topology:
-    return load_topology(registry.find_file("topologies", name), registry.service_program())
+def _contrasts(file: _File, ids: list[str] | None) -> list[tuple[str, str]]:
+    """Pairs of arm ids, each one of `ids` unless the command line chose other arms."""
+    pairs = [(registry.arm(left).id, registry.arm(right).id) for left, right in file.contrasts]
+    for pair in pairs:
+        if pair[0] == pair[1]:
+            raise UsageError(f"contrast of {pair[0]!r} with itself: name two arms that differ")
+        for arm_id in pair:
+            if ids is not None and arm_id not in ids:
+                raise unknown("arm of a contrast", arm_id, ids)
+    return pairs
 
 
-def _load(load: _Load, seed: int) -> Load:
+def _topologies(names: tuple[str, ...]) -> tuple[Topology, ...]:
+    """One per name; runs are told apart by the topology's own name, so two of one name can't be measured together."""
+    found: dict[str, Topology] = {}
+    for name in names:
+        topology = load_topology(registry.find_file("topologies", name), registry.service_program())
+        if found.setdefault(topology.name, topology) != topology:
+            raise UsageError(f"two different topologies are named {topology.name!r}: rename one of them in its file")
+    return tuple(found.values())
+
+
+def _load(name: str, load: _Load, seed: int) -> Load:
     rate = AUTO_RATE if load.rate is None else load.rate
+    try:
+        check_schedule(rate or pilot.MAX_RATE_RPS, load.warmup + load.window, load.arrivals)
+    except UsageError as error:
+        raise UsageError(f"load {name!r}: {error}") from error
     return Load(rate, load.warmup, load.window, load.connections, load.arrivals, seed, load.timeout, load.drain)
 
 

@@ -18,6 +18,8 @@ Quantities carry their unit. The digest is of the content: formatting, comments 
 
 import hashlib
 import json
+import reprlib
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,21 +40,24 @@ NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 """A DNS label that starts with a letter: the name is a host name in the mesh."""
 
 
-def _quantity(parse: Any) -> BeforeValidator:  # Any: one of three parsers
+def _quantity(parse: Any, most: float, shown: str) -> BeforeValidator:  # Any: one of three parsers
     def read(value: object) -> object:
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} has no unit: write e.g. 200us, 1KiB or 1%")  # noqa: TRY004 - becomes a message
+            raise ValueError(f"{short(value)} has no unit: write e.g. 200us, 1KiB or 1%")  # noqa: TRY004 - becomes a message
         try:
-            return parse(value)
+            found = parse(value)
         except UsageError as error:
             raise ValueError(str(error)) from error
+        if found > most:
+            raise ValueError(f"{value!r} is too much: allowed are at most {shown}")
+        return found
 
     return BeforeValidator(read)
 
 
-_Microseconds = Annotated[int, _quantity(lambda text: round(duration_s(text) * 1e6)), Field(ge=0, le=MAX_WORK_US)]
-_Bytes = Annotated[int, _quantity(size_bytes), Field(ge=0, le=MAX_BYTES)]
-_Share = Annotated[float, _quantity(share), Field(ge=0, le=1)]
+_Microseconds = Annotated[int, _quantity(lambda text: round(duration_s(text) * 1e6), MAX_WORK_US, "60s")]
+_Bytes = Annotated[int, _quantity(size_bytes, MAX_BYTES, "16MiB")]
+_Share = Annotated[float, _quantity(share, 1.0, "100%")]
 _Name = Annotated[str, Field(pattern=NAME)]
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,7 +91,7 @@ _StepEntry = Annotated[list[_CallEntry], BeforeValidator(_as_step), Field(min_le
 
 class _Service(BaseModel):
     model_config = _STRICT
-    replicas: Annotated[int, Field(ge=1, le=MAX_REPLICAS)] = 1
+    replicas: Annotated[int, Field(strict=True, ge=1, le=MAX_REPLICAS)] = 1
     work: _Work = _Work()
     calls: list[_StepEntry] = []
 
@@ -103,21 +108,59 @@ def load_topology(path: Path, program: Program) -> Topology:
 
     Raises UsageError, naming file, place, value and what is allowed: unreadable, no YAML, an unknown key or service, a cycle.
     """
-    file = _validated(path, _read(path))
+    file = _validated(path, read_yaml("topology", path))
     _check_names(path, file)
     order = _callers_first(path, file)
     services = tuple(_service(name, file.services[name], program) for name in order)
     return Topology(file.name, file.entry, services, _digest(file.name, file.entry, services))
 
 
-def _read(path: Path) -> object:
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping; YAML's own loader would keep the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # Any: YAML values
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            keys.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(noun: str, path: Path) -> object:
+    """What that YAML file holds. UsageError, beginning with `noun` and the path, if it can't be read or is no YAML."""
     try:
-        document: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"topology {path} can't be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"topology {path} is not YAML: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{noun} {path} can't be read: {error}") from error
+    try:
+        document: object = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{noun} {path} is not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise UsageError(f"{noun} {path} is not YAML that can be read: it is nested too deeply") from None
     return document
+
+
+def complaint(error: Mapping[str, Any]) -> str:  # Any: one of pydantic's error records
+    """What is wrong with a value, and the value."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    match error["type"]:
+        case "missing":
+            return "it is missing"
+        case "value_error":
+            return message
+        case "model_type" | "dict_type":
+            return f"it holds no mapping (is {short(error['input'])})"
+        case "string_pattern_mismatch":
+            return f"allowed are lower-case letters, digits and '-', as in {message.partition('pattern ')[2]} (is {short(error['input'])})"
+    return f"{message} (is {short(error['input'])})"
+
+
+def short(value: object) -> str:
+    """A value for a message: never more than a line of it."""
+    text = reprlib.repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _validated(path: Path, document: object) -> _File:
@@ -132,18 +175,15 @@ def _validated(path: Path, document: object) -> _File:
             raise UsageError(
                 f"topology {path}: {place}: unknown key, have {', '.join(_allowed(first['loc']))}"
             ) from None
-        raise UsageError(f"topology {path}: {place}: {first['msg']} (is {first['input']!r})") from None
+        raise UsageError(f"topology {path}: {place}: {complaint(first)}") from None
 
 
 def _allowed(place: tuple[int | str, ...]) -> list[str]:
     """The keys of the mapping in which the unknown key stands."""
-    model: type[BaseModel] = _File
-    if len(place) > 2:
-        model = _Service
-    if "work" in place[:-1]:
-        model = _Work
-    if "calls" in place[:-1]:
-        model = _Call
+    if len(place) == 1:
+        return list(_File.model_fields)
+    inside: dict[int | str, type[BaseModel]] = {"work": _Work, "calls": _Call}
+    model = inside[place[2]] if len(place) > 3 else _Service  # services, its name, work or calls, …
     return list(model.model_fields)
 
 
