@@ -17,6 +17,7 @@ from harness.model.plan import Plan, Ready, Unit
 from harness.model.platform import Placement, RunningUnit, Usage
 from harness.platforms import counters, programs
 from harness.platforms.addresses import AddressBlock
+from harness.platforms.confine import confine
 from harness.platforms.ports import check_free
 from harness.platforms.references import resolve_unit
 from harness.platforms.supervised import Supervised
@@ -102,7 +103,10 @@ class ProcessDeployment:
         self._supervised = supervised
 
     def start(self, lookup: "References") -> None:
-        """Start each unit as soon as those before it (`after`) are ready; return when all are."""
+        """Start each unit as soon as those before it (`after`) are ready; return when all are.
+
+        Starting is work for all CPUs; once all are ready, every unit is confined to those of the system under test.
+        """
         waiting, starting = list(self.plan.units), deque[tuple[Unit, float]]()
         ready: set[str] = set()
         while waiting or starting:
@@ -125,6 +129,8 @@ class ProcessDeployment:
                 starting.append((unit, give_up))
                 time.sleep(POLL_S / len(starting))
             self.check()
+        for running in self.units.values():
+            confine(running.pid, self.placement.system)
 
     def _start(self, unit: Unit, lookup: "References") -> None:
         folder = self._workspace / unit.name
@@ -137,7 +143,12 @@ class ProcessDeployment:
         argv = (*programs.command(unit.program), *resolved.args)
         log = folder / "log"
         pid = self._supervised.start(
-            unit.name, argv, ENVIRONMENT | dict(resolved.environment), folder, log, self.placement.system
+            unit.name,
+            argv,
+            ENVIRONMENT | dict(resolved.environment),
+            folder,
+            log,
+            sorted({*self.placement.system, *self.placement.load}),
         )
         self.units[unit.name] = RunningUnit(
             unit.name, unit.role, unit.service, unit.host, self._addresses[unit.host], pid, log
