@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import IO, Self
 
 from harness.load.facts import generator_facts
-from harness.load.messages import SPIN_US as DEFAULT_SPIN_US
 from harness.load.messages import (
     Done,
     Event,
@@ -65,14 +64,11 @@ class EngineReport:
 class Engine:
     """One engine process, for one run: `prepare`, `start`, `wait` within a `with`. Gone when the block ends.
 
-    `cpus` are the CPUs it runs on (none = wherever). `command` starts another engine of the same protocol.
+    `cpus` are the CPUs it has to itself (none = it shares all). `command` starts another engine of the same protocol.
     """
 
-    def __init__(
-        self, cpus: Sequence[int] = (), *, command: Sequence[str] = ENGINE, spin_us: int | None = None
-    ) -> None:
+    def __init__(self, cpus: Sequence[int] = (), *, command: Sequence[str] = ENGINE) -> None:
         self._cpus, self._command = tuple(cpus), tuple(command)
-        self._spin_us = _spin_us() if spin_us is None else spin_us
         self._buffer = b""
         self._done_by_s = 0.0
 
@@ -112,7 +108,7 @@ class Engine:
         self, url: str, load: Load, sending: Sending | None = None, *, run_id: str = "", worker: int = 0
     ) -> None:
         """Open the connections. Returns when all are open; UsageError or EnvironmentFailure says why they can't be."""
-        sending = sending or Sending()
+        sending, (spin_us, linger_us) = sending or Sending(), polling_us(self._cpus, os.cpu_count() or 1)
         self._say(
             Prepare(
                 url=url,
@@ -124,7 +120,8 @@ class Engine:
                 body_file=sending.body_file and str(Path(sending.body_file).absolute()),
                 cacert=sending.cacert and str(Path(sending.cacert).absolute()),
                 cpus=self._cpus,
-                spin_us=self._spin_us,
+                spin_us=spin_us,
+                linger_us=linger_us,
                 run_id=run_id,
                 worker=worker,
             )
@@ -206,6 +203,13 @@ class Engine:
             self._process.wait()
 
 
-def _spin_us() -> int:
-    """On a machine with one CPU every microsecond of polling is taken from the system under load."""
-    return DEFAULT_SPIN_US if (os.cpu_count() or 1) > 1 else 0
+def polling_us(cpus: Sequence[int], machine_cpus: int) -> tuple[int, int]:
+    """How long to poll before a due time, and after sending while an answer is expected.
+
+    On CPUs of its own the engine polls for as long as being woken (some 25 µs) could be seen in a service time: arms whose
+    times lie on both sides of a shorter limit would be treated differently. Where it shares CPUs with the system under load it
+    polls briefly; where there is only one, never.
+    """
+    if machine_cpus == 1:
+        return 0, 0
+    return (100, 20_000) if cpus else (100, 200)

@@ -27,7 +27,7 @@ from harness.load.messages import (
     decode_request,
     encode,
 )
-from harness.load.open_loop import Mark, OpenLoop
+from harness.load.open_loop import Mark, OpenLoop, Polling
 from harness.load.poller import READ, Poller
 from harness.load.preparing import Prepared, prepare, settle
 from harness.load.schedule import NS_PER_S, due_offsets_ns
@@ -113,7 +113,12 @@ def serve(control: Control, poller: Poller) -> None:
     prepared = prepare(asked)
     timeout_ns = round(asked.timeout_s * NS_PER_S)
     control.loop = loop = OpenLoop(
-        poller, prepared.endpoint, prepared.request, asked.connections, timeout_ns, asked.spin_us * 1000
+        poller,
+        prepared.endpoint,
+        prepared.request,
+        asked.connections,
+        timeout_ns,
+        Polling(asked.spin_us * 1000, asked.linger_us * 1000),
     )
     within_s = min(CONNECT_WITHIN_S, asked.timeout_s)
     if why := loop.connect(time.monotonic_ns() + round(within_s * NS_PER_S)):

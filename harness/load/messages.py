@@ -18,15 +18,13 @@ from harness.model.errors import EnvironmentFailure
 from harness.model.run import ClockDomain, Load
 from harness.records import from_json, to_json
 
-SPIN_US = 100
-"""At most so long before a due time the engine polls instead of sleeping (timerfd alone is 50 to 200 µs late on virtual machines)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
     """What to send where, over how many connections; where to write the rows; which CPUs to use (none = as started).
 
-    `spin_us` bounds the polling before a due time (0 = sleep only, for a machine that shares its only CPU).
+    The engine polls instead of sleeping for at most `spin_us` before a due time, and while a request is in flight until
+    `linger_us` after the last was sent: being woken takes tens of microseconds. 0 = sleep, for who shares his only CPU.
     """
 
     url: str
@@ -38,7 +36,8 @@ class Prepare:
     body_file: str = ""
     cacert: str = ""
     cpus: tuple[int, ...] = ()
-    spin_us: int = SPIN_US
+    spin_us: int = 100
+    linger_us: int = 200
     run_id: str = ""
     worker: int = 0
 

@@ -7,6 +7,7 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +24,15 @@ Mark = Callable[[int], int]
 """Something to do at a time: called with the present, returns when to be called again (0 = never)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """When to look instead of sleeping: at most `spin_ns` before a due time, and while a request is in flight until
+    `linger_ns` after the last was sent."""
+
+    spin_ns: int
+    linger_ns: int
+
+
 class OpenLoop:
     """Connections, the line before them, and the loop. One thread; `run` once.
 
@@ -31,9 +41,10 @@ class OpenLoop:
     """
 
     def __init__(
-        self, poller: Poller, endpoint: Endpoint, request: bytes, connections: int, timeout_ns: int, spin_ns: int
+        self, poller: Poller, endpoint: Endpoint, request: bytes, connections: int, timeout_ns: int, polling: Polling
     ) -> None:
         self._poller, self._request, self._timeout_ns = poller, request, timeout_ns
+        self._linger_ns, self._linger_until_ns, self._in_flight = polling.linger_ns, 0, 0
         self._connections = [Connection(number, endpoint, poller, self) for number in range(connections)]
         self._idle: deque[Connection] = deque()
         self._down: deque[Connection] = deque()
@@ -41,7 +52,7 @@ class OpenLoop:
         self._opening: set[Connection] = set()
         self._failure = ""
         self._table = Table(np.empty(0, np.int64))
-        self._timer, self._margin, self._armed_ns = Timer(), Margin(spin_ns), 0
+        self._timer, self._margin, self._armed_ns = Timer(), Margin(polling.spin_ns), 0
         self._marks: list[tuple[int, int, Mark]] = []
         self._stopped = False
         poller.watch(self._timer.fd, READ | EDGE, self._on_timer)
@@ -109,15 +120,18 @@ class OpenLoop:
         table = self._table
         connection.row = row
         table.connection[row] = connection.number
-        table.sent[row] = time.monotonic_ns()
+        self._in_flight += 1
+        table.sent[row] = sent_ns = time.monotonic_ns()
+        self._linger_until_ns = sent_ns + self._linger_ns
         connection.send(self._request)
 
     def _wait(self, until_ns: int, at_ns: int) -> None:
-        """Sleep until an event or shortly before `until_ns`; within the margin only look, so that nothing is late."""
+        """Sleep until an event or shortly before `until_ns`. Within the margin, and while an answer is expected, only look:
+        waking from sleep takes tens of microseconds, which would be counted as lateness or as the system's."""
         while self._down and len(self._opening) < len(self._waiting):
             self._open(self._down.popleft())
         wake_ns = until_ns - self._margin.ns
-        if at_ns >= wake_ns:
+        if at_ns >= wake_ns or (self._in_flight and at_ns < self._linger_until_ns):
             self._poller.poll(0)
             return
         if self._armed_ns != wake_ns:
@@ -142,6 +156,7 @@ class OpenLoop:
     def answered(self, connection: Connection, at_ns: int, head: Head) -> None:
         """The last byte came."""
         self._record(connection)
+        self._in_flight -= 1
         self._table.answer(connection.row, at_ns, head.status)
         connection.row = -1
         if connection.is_open:
@@ -162,6 +177,7 @@ class OpenLoop:
             self._idle.remove(connection)
         else:
             self._record(connection)
+            self._in_flight -= 1
             self._table.fail(connection.row, time.monotonic_ns(), kind)
             connection.row = -1
         self._open(connection)
