@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from harness.model.app import app_units, through_sidecar
+from harness.model.errors import UsageError
 from harness.model.mesh import PlatformFacts, Support, Traffic
 from harness.model.plan import (
     ADMIN_PORT,
@@ -23,7 +24,7 @@ from harness.model.plan import (
 )
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
-from meshes.identity.names import spiffe_id
+from meshes.identity.names import CONTROL_PLANE, spiffe_id
 from meshes.identity.program import ISSUER
 
 LEAN = ("-OO", "-E", "-X", "frozen_modules=on")
@@ -36,12 +37,17 @@ name = "builtin"
 api = 1
 capabilities: dict[str, Support] = {"mtls": "optional", "least-request": "optional"}
 PROXY = Program(name="builtin-proxy", module="meshes.builtin.proxy", flags=LEAN)
-CONTROL_PLANE = Program(name="builtin-control", module="meshes.builtin.control", flags=LEAN)
-programs: tuple[Program, ...] = (PROXY, CONTROL_PLANE)
+CONTROL_PROGRAM = Program(name="builtin-control", module="meshes.builtin.control", flags=LEAN)
+programs: tuple[Program, ...] = (PROXY, CONTROL_PROGRAM, ISSUER.program)
 
 
 def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platform: PlatformFacts) -> Plan:  # noqa: ARG001
-    """Control plane, then all sidecars at once, then the apps. Sidecars have certificates also without mtls: the watch needs them."""
+    """Control plane, then all sidecars at once, then the apps. Sidecars have certificates also without mtls: the watch needs them.
+
+    The only identities made before launch are the control plane's, whose `ca.pem` is also what the proxies trust first, and the
+    probes'. UsageError for traffic that the proxy can't carry.
+    """
+    _check(traffic)
     hosts = [(service, replica_host(service.name, n)) for service in topology.services for n in range(service.replicas)]
     sidecars = {host: _sidecar(service, host, features) for service, host in hosts}
     after = {host: (sidecar.name,) for host, sidecar in sidecars.items()}
@@ -49,9 +55,16 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
     return Plan(
         units=(_control(topology, features, traffic), *sidecars.values(), *apps),
         entry_host=replica_host(topology.entry, 0),
-        identities=(Identity(CONTROL, spiffe_id(CONTROL)), Identity(PROBE_IDENTITY, spiffe_id(PROBE_IDENTITY))),
+        identities=(Identity(CONTROL, CONTROL_PLANE), Identity(PROBE_IDENTITY, spiffe_id(PROBE_IDENTITY))),
         issuer=ISSUER,
     )
+
+
+def _check(traffic: Traffic) -> None:
+    if traffic.retries:
+        raise UsageError(f"mesh 'builtin' does not retry, retries is {traffic.retries}: set it to 0")
+    if traffic.tracing:
+        raise UsageError("mesh 'builtin' sends no traces: leave `tracing` off")
 
 
 def _control(topology: Topology, features: frozenset[str], traffic: Traffic) -> Unit:
@@ -68,12 +81,12 @@ def _control(topology: Topology, features: frozenset[str], traffic: Traffic) -> 
         name=CONTROL,
         role="control",
         host=CONTROL,
-        program=CONTROL_PLANE,
+        program=CONTROL_PROGRAM,
         args=("${dir}/control.json",),
         files=(File("control.json", json.dumps(where, indent=1)), File("mesh.json", mesh, private=True)),
         ports=(CONTROL_PORT, ADMIN_PORT),
         ready=Ready(ADMIN_PORT, "/ready"),
-        identity=spiffe_id(CONTROL),
+        identity=CONTROL_PLANE,
     )
 
 
@@ -83,6 +96,7 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
         "mtls": "mtls" in features,
         "balancing": "least-request" if "least-request" in features else "round-robin",
         "leaf_lifetime_s": LEAF_LIFETIME_S,
+        "access_log": traffic.access_log,
         "timeouts": {
             "connect_s": traffic.connect_timeout_s,
             "request_s": traffic.request_timeout_s,
@@ -121,7 +135,7 @@ def _sidecar(service: Service, host: str, features: frozenset[str]) -> Unit:
         "name": host,
         "address": address(host),
         "spiffe_id": spiffe_id(service.name),
-        "control": {"address": f"{address(CONTROL)}:{CONTROL_PORT}", "spiffe_id": spiffe_id(CONTROL)},
+        "control": {"address": f"{address(CONTROL)}:{CONTROL_PORT}", "spiffe_id": CONTROL_PLANE},
         "ca": f"${{identity.{CONTROL}}}/ca.pem",
         "token": f"${{secret.{host}}}",
     }

@@ -7,6 +7,7 @@ X.509-SVID standard: exactly one URI, no CA bit, digitalSignature). Leaves start
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -21,6 +22,10 @@ PublicKey = ec.EllipticCurvePublicKey
 
 class RefusedError(ValueError):
     """A signing request that may not be signed; the message says why."""
+
+
+class ForeignIdentityError(RefusedError):
+    """It is a proper request, but for another identity than the one allowed."""
 
 
 def authority(key: Key, trust_domain: str, now: datetime, serial: int) -> x509.Certificate:
@@ -46,11 +51,16 @@ def leaf(
     lifetime: timedelta,
     serial: int,
 ) -> x509.Certificate:
-    """A certificate for client and server side; its subject is empty, so the SAN is critical (RFC 5280, 4.2.1.6)."""
+    """A certificate for client and server side; its subject is empty, so the SAN is critical (RFC 5280, 4.2.1.6).
+
+    It ends with its issuer's certificate at the latest: a chain is as good as its weakest link.
+    """
+    if (left := issuer.not_valid_after_utc - now) <= timedelta():
+        raise RefusedError(f"the authority's own certificate ended {-left} ago: make a new authority")
     issuer_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     return (
-        _builder(x509.Name([]), issuer.subject, public_key, now, lifetime, serial)
+        _builder(x509.Name([]), issuer.subject, public_key, now, min(lifetime, left), serial)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -73,15 +83,17 @@ def checked_key(pem: bytes, allowed: str) -> PublicKey:
     try:
         asked = x509.load_pem_x509_csr(pem)
         names = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        key = asked.public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
         raise RefusedError(f"that is no signing request with a subject alternative name: {error}") from error
-    key = asked.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise RefusedError("the request's key is not ECDSA P-256: make one with `python -m meshes.identity csr`")
     if not asked.is_signature_valid:
         raise RefusedError("the request is not signed by its own key")
     if [name.value for name in names] != [allowed] or not isinstance(names[0], x509.UniformResourceIdentifier):
-        raise RefusedError(f"the request asks for {', '.join(str(n.value) for n in names)}; allowed is {allowed}")
+        raise ForeignIdentityError(
+            f"the request asks for {', '.join(str(n.value) for n in names)}; allowed is {allowed}"
+        )
     return key
 
 

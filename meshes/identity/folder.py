@@ -1,7 +1,11 @@
-"""Keys and certificates in folders: `ca.pem` and `ca-key.pem` of an authority, `cert.pem`, `key.pem`, `ca.pem` of an identity."""
+"""Keys and certificates in folders: `ca.pem` and `ca-key.pem` of an authority, `cert.pem`, `key.pem`, `ca.pem` of an identity.
+
+`cert.pem` is a chain: the leaf, then intermediates, of which this authority has none. Decides nothing about what a certificate says.
+"""
 
 import os
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +19,18 @@ from meshes.identity.clock import Clock
 from meshes.identity.names import TRUST_DOMAIN
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A chain, the roots to verify others by (both PEM), and when the leaf ends (Unix time)."""
+
+    chain: str
+    bundle: str
+    not_after: int
+
+
 def make_authority(folder: Path, now: Clock) -> None:
-    """Create the authority unless it is there. Two at once: the one that finishes first stays."""
-    if folder.exists():
+    """Create the authority unless it is there. Two at once: the one that finishes first stays. OSError if it can't be written."""
+    if (folder / "ca.pem").exists():
         return
     draft = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
     draft.mkdir(mode=0o700, parents=True)
@@ -30,34 +43,39 @@ def make_authority(folder: Path, now: Clock) -> None:
         for file in draft.iterdir():
             file.unlink()
         draft.rmdir()
+        if not (folder / "ca.pem").exists():
+            raise
 
 
 def issue(authority: Path, folder: Path, spiffe_id: str, now: Clock) -> None:
     """A new key and certificate, in a new folder."""
     key = ec.generate_private_key(ec.SECP256R1())
+    signed = _signed(authority, key.public_key(), spiffe_id, certificates.LEAF_LIFETIME, now)
     folder.mkdir(mode=0o700, parents=True)
     _write(folder / "key.pem", _private_pem(key), private=True)
-    _write(folder / "cert.pem", _signed(authority, key.public_key(), spiffe_id, certificates.LEAF_LIFETIME, now))
-    _write(folder / "ca.pem", (authority / "ca.pem").read_bytes())
+    _write(folder / "cert.pem", signed.chain.encode())
+    _write(folder / "ca.pem", signed.bundle.encode())
 
 
 def make_request(folder: Path, spiffe_id: str) -> None:
-    """A new key and a signing request for it: `key.pem` and `csr.pem`."""
+    """A new key and a signing request for it: `key.pem` and `csr.pem`. What was there under these names is replaced."""
     key = ec.generate_private_key(ec.SECP256R1())
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(folder / "key.pem", _private_pem(key), private=True)
     _write(folder / "csr.pem", certificates.request(key, spiffe_id).public_bytes(serialization.Encoding.PEM))
 
 
-def sign(authority: Path, request: bytes, allowed: str, lifetime: timedelta, now: Clock) -> bytes:
+def sign(authority: Path, request: bytes, allowed: str, lifetime: timedelta, now: Clock) -> Signed:
     """The chain for a request that asks for `allowed` and nothing else; RefusedError otherwise."""
     return _signed(authority, certificates.checked_key(request, allowed), allowed, lifetime, now)
 
 
-def _signed(authority: Path, key: certificates.PublicKey, spiffe_id: str, lifetime: timedelta, now: Clock) -> bytes:
-    issuer = x509.load_pem_x509_certificate((authority / "ca.pem").read_bytes())
+def _signed(authority: Path, key: certificates.PublicKey, spiffe_id: str, lifetime: timedelta, now: Clock) -> Signed:
+    bundle = (authority / "ca.pem").read_bytes()
+    issuer = x509.load_pem_x509_certificate(bundle)
     serial = x509.random_serial_number()
-    return _pem(certificates.leaf(issuer, _load_key(authority), key, spiffe_id, now(), lifetime, serial))
+    leaf = certificates.leaf(issuer, _load_key(authority), key, spiffe_id, now(), lifetime, serial)
+    return Signed(_pem(leaf).decode(), bundle.decode(), int(leaf.not_valid_after_utc.timestamp()))
 
 
 def _load_key(authority: Path) -> Key:
@@ -76,6 +94,8 @@ def _private_pem(key: Key) -> bytes:
 
 
 def _write(path: Path, content: bytes, *, private: bool = False) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
+    """A new file: one that is there might be readable by others, or a link."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

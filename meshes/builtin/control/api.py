@@ -1,31 +1,31 @@
 """What proxies ask for: certificates, the watch, acknowledgements (the protocol is in meshes.builtin.proxy.watch). Decides who may."""
 
-import asyncio
 import hmac
 import json
-import time
 from collections.abc import Callable
 
-from meshes.builtin.control.http import RefusedError, Request, Stream, answer, begin_lines, send_line
-from meshes.builtin.control.signing import RefusedRequestError, Signer
+from meshes.builtin.control.http import RefusedError, Request, Writer, answer, begin_lines, end_lines, send_line
+from meshes.builtin.control.signing import ForeignIdentityError, RefusedRequestError, Signed, Signer, SigningError
 from meshes.builtin.control.state import State
 
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 4.0
+"""The protocol promises 5 s."""
+
 MAX_WATCHERS = 1000
-MAX_WATCH_S = 12 * 3600.0
-"""A watch ends by then at the latest, and with the certificate it was opened with: the proxy comes back with a new one."""
+MAX_ERROR_CHARACTERS = 500
 
 
 class Api:
-    """Handler of the control plane's TLS port. `wall_s` is Unix time."""
+    """Handler of the control plane's TLS port. `wall_s` is Unix time, by which certificates are dated."""
 
-    def __init__(self, state: State, signer: Signer, wall_s: Callable[[], float] = time.time) -> None:  # noqa: TID251 - certificates are dated by it
+    def __init__(self, state: State, signer: Signer, wall_s: Callable[[], float]) -> None:
         self._state = state
         self._signer = signer
         self._wall_s = wall_s
         self._watchers = 0
+        self._signing: set[str] = set()
 
-    async def handle(self, request: Request, writer: Stream) -> None:
+    async def handle(self, request: Request, writer: Writer) -> None:
         """Route by method and path."""
         match request.method, request.path:
             case "POST", "/v1/certificates":
@@ -37,80 +37,90 @@ class Api:
             case _:
                 raise RefusedError(404, "have POST /v1/certificates, GET /v1/watch, POST /v1/ack")
 
-    async def _certificate(self, request: Request, writer: Stream) -> None:
-        identity = self._allowed(request)
-        lifetime_s = self._state.inputs.leaf_lifetime_s
+    async def _certificate(self, request: Request, writer: Writer) -> None:
+        name, identity = self._allowed(request)
+        if name in self._signing:
+            raise RefusedError(429, f"a certificate for {name!r} is being signed: wait for it")
+        self._signing.add(name)
         try:
-            signed = await self._signer.sign(request.body, identity, lifetime_s)
-        except RefusedRequestError as error:
-            raise RefusedError(403 if "allowed is" in str(error) else 400, str(error)) from error
-        left_s = signed.not_after_s - self._wall_s()
-        answer(
-            writer,
-            200,
-            {
-                "chain": signed.chain,
-                "bundle": signed.bundle,
-                "lifetime_s": left_s,
-                "not_after": int(signed.not_after_s),
-            },
-        )
+            signed = await self._signed(request.body, identity)
+        finally:
+            self._signing.discard(name)
+        document = {
+            "chain": signed.chain,
+            "bundle": signed.bundle,
+            "lifetime_s": signed.not_after_s - self._wall_s(),
+            "not_after": int(signed.not_after_s),
+        }
+        answer(writer, 200, document)
 
-    def _allowed(self, request: Request) -> str:
-        """The identity that the caller may have: by its token, or by the certificate it has now."""
+    async def _signed(self, body: bytes, identity: str) -> Signed:
+        try:
+            return await self._signer.sign(body, identity, self._state.inputs.leaf_lifetime_s)
+        except RefusedRequestError as error:
+            raise RefusedError(400, str(error)) from error
+        except ForeignIdentityError as error:
+            raise RefusedError(403, str(error)) from error
+        except SigningError as error:
+            raise RefusedError(503, str(error)) from error
+
+    def _allowed(self, request: Request) -> tuple[str, str]:
+        """Name and identity that the caller may have: by its token, or by the certificate it has now."""
         name = request.query.get("name", "")
         identity = self._state.identity(name)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if identity and scheme.lower() == "bearer":
             if hmac.compare_digest(token.encode(), self._state.inputs.proxies[name].token.encode()):
-                return identity
-        elif identity and request.peer == identity:
-            return identity
-        raise RefusedError(401, f"no token or certificate for a proxy named {name!r}")
+                return name, identity
+        elif identity and request.peer.identity == identity:
+            return name, identity
+        raise RefusedError(401, f"no token or certificate for a proxy named {name!r:.60}")
 
-    def _peer(self, request: Request) -> str:
+    def _proven(self, request: Request) -> str:
         """The name of the proxy that asks, proven by its certificate."""
         name = request.query.get("name", "")
-        if not request.peer:
+        if not request.peer.identity:
             raise RefusedError(401, "this needs a client certificate")
-        if self._state.identity(name) != request.peer:
-            raise RefusedError(404, f"no proxy named {name!r} has the identity {request.peer}")
+        if self._state.identity(name) != request.peer.identity:
+            raise RefusedError(404, f"no proxy named {name!r:.60} has the identity {request.peer.identity}")
         return name
 
-    async def _watch(self, request: Request, writer: Stream) -> None:
-        name = self._peer(request)
+    async def _watch(self, request: Request, writer: Writer) -> None:
+        name = self._proven(request)
         if self._watchers >= MAX_WATCHERS:
-            raise RefusedError(403, f"{MAX_WATCHERS} watches are open: no more are taken")
+            raise RefusedError(503, f"{MAX_WATCHERS} watches are open: no more are taken")
+        version = request.query.get("version", "0")
+        if not (version.isascii() and version.isdigit() and len(version) < 20):
+            raise RefusedError(400, f"version is {version!r:.40}: it has to be a whole number")
+        status = self._state.status[name]
         self._watchers += 1
-        self._state.status[name].connected += 1
-        begin_lines(writer)
+        status.connected += 1
         try:
-            await asyncio.wait_for(self._stream(name, writer), MAX_WATCH_S)
+            begin_lines(writer)
+            await self._stream(name, int(version), request.peer.not_after_s, writer)
+            end_lines(writer)
         finally:
             self._watchers -= 1
-            if name in self._state.status:
-                self._state.status[name].connected -= 1
+            status.connected -= 1
 
-    async def _stream(self, name: str, writer: Stream) -> None:
-        sent = 0
-        while name in self._state.snapshots and not writer.is_closing():
+    async def _stream(self, name: str, in_force: int, until_s: float, writer: Writer) -> None:
+        """Lines until the proxy is no longer ours, or its certificate ends: it comes back with a new one."""
+        self._state.resumed(name, in_force)
+        while name in self._state.snapshots and (left_s := until_s - self._wall_s()) > 0 and not writer.is_closing():
             snapshot = self._state.snapshots[name]
-            if snapshot.version != sent:
-                await send_line(writer, json.dumps({"kind": "snapshot", "snapshot": snapshot.document()}))
-                sent = self._state.status[name].sent = snapshot.version
-            try:
-                await asyncio.wait_for(self._state.changed(), HEARTBEAT_S)
-            except TimeoutError:
-                await send_line(writer, '{"kind": "heartbeat"}')
+            if snapshot.version != in_force:
+                await send_line(writer, {"kind": "snapshot", "snapshot": snapshot.document()})
+                in_force = self._state.status[name].sent = snapshot.version
+            else:
+                await send_line(writer, {"kind": "heartbeat"})
+            await self._state.changed(name, in_force, min(HEARTBEAT_S, left_s))
 
-    def _ack(self, request: Request, writer: Stream) -> None:
-        status = self._state.status[self._peer(request)]
+    def _ack(self, request: Request, writer: Writer) -> None:
+        name = self._proven(request)
         try:
             document = json.loads(request.body)
             version, ok, error = int(document["version"]), bool(document["ok"]), str(document["error"])
-        except (ValueError, KeyError, TypeError) as problem:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as problem:
             raise RefusedError(400, "an ack has version, ok and error") from problem
-        status.error = "" if ok else error
-        if ok:
-            status.acked = version
+        self._state.acknowledged(name, version, "" if ok else error[:MAX_ERROR_CHARACTERS] or "refused")
         answer(writer, 204)

@@ -26,11 +26,12 @@ def _snapshot(inputs: Inputs, name: str) -> Snapshot:
         version=1,
         spiffe_id=spiffe_id(proxy.service),
         trust_domain=TRUST_DOMAIN,
-        inbound=Inbound(app=proxy.app, mtls=inputs.mtls),
+        inbound=Inbound(app=proxy.app, mtls=inputs.mtls, connect_timeout_s=inputs.connect_timeout_s),
         outbound=Outbound(routes={callee: callee for callee in callees}),
         clusters=tuple(_cluster(inputs, callee) for callee in callees),
         timeouts=inputs.timeouts,
         limits=inputs.limits,
+        access_log=inputs.access_log,
     )
 
 

@@ -1,7 +1,7 @@
 """The control plane's input, read strictly: services with their endpoints, proxies with their tokens, settings. Pure.
 
 ```json
-{"mtls": true, "balancing": "round-robin", "leaf_lifetime_s": 86400,
+{"mtls": true, "balancing": "round-robin", "leaf_lifetime_s": 86400, "access_log": false,
  "timeouts": {"connect_s": 1.0, "request_s": 15.0, "idle_s": 300.0},
  "limits": {"max_header_bytes": 61440, "max_headers": 100, "max_connections": 1024, "max_requests": 1024, "buffer_bytes": 1048576},
  "services": {"b": {"endpoints": ["127.77.0.2:15006"], "calls": []}},
@@ -45,6 +45,7 @@ class Inputs:
     mtls: bool
     balancing: Balancing
     leaf_lifetime_s: int
+    access_log: bool
     connect_timeout_s: float
     timeouts: Timeouts
     limits: Limits
@@ -56,7 +57,7 @@ def read(text: str) -> Inputs:
     """Inputs of a JSON text; SnapshotError says what is wrong with it and where."""
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise SnapshotError(f"the mesh's file is not JSON: {error}") from error
     with Section("mesh", document) as section:
         connect_timeout_s, timeouts = _timeouts(section.section("timeouts"))
@@ -64,6 +65,7 @@ def read(text: str) -> Inputs:
             mtls=section.flag("mtls"),
             balancing=cast("Balancing", section.choice("balancing", BALANCINGS)),
             leaf_lifetime_s=section.integer("leaf_lifetime_s", MIN_LIFETIME_S, MAX_LIFETIME_S),
+            access_log=section.flag("access_log"),
             connect_timeout_s=connect_timeout_s,
             timeouts=timeouts,
             limits=_limits(section.section("limits")),

@@ -1,20 +1,31 @@
-"""Signing through a short-lived helper, so that the control plane never holds cryptography, nor the authority's key, in memory."""
+"""Signing through short-lived helpers, so that the control plane holds neither cryptography nor the authority's key in memory."""
 
 import asyncio
-import re
-import ssl
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-SIGN_WITHIN_S = 10.0
-REFUSED_STATUS = 3
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+HELPER_S = 10.0
+HELPERS = 2
+"""At once. Each takes a CPU for a tenth of a second; more would only slow each other."""
+
+REFUSED_REQUEST, FOREIGN_IDENTITY = 3, 5
+"""Exit codes of `python -m meshes.identity`."""
 
 
 class RefusedRequestError(Exception):
-    """The helper won't sign that; the text is its sentence."""
+    """That is no request which can be signed."""
+
+
+class ForeignIdentityError(Exception):
+    """The request is for an identity that its sender may not have."""
+
+
+class SigningError(Exception):
+    """We could not sign, whatever the request was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,62 +38,68 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
-    """Signs with the authority in `folder`. `slots` bounds the helpers that run at once."""
+class Helped:
+    """How a helper ended: exit code and output."""
 
-    folder: Path
-    slots: asyncio.Semaphore
-    read: Callable[[Path], str] = Path.read_text
+    code: int
+    out: bytes
+    err: str
+
+
+Helper = Callable[[tuple[str, ...], bytes], Coroutine[Any, Any, Helped]]
+"""Runs `python -m meshes.identity` with words and stdin; SigningError if it doesn't end."""
+
+
+class Signer:
+    """Signs with the authority in `folder`."""
+
+    def __init__(self, folder: Path, helper: Helper | None = None) -> None:
+        self._folder = folder
+        self._helper = helper or run_helper
+        self._slots = asyncio.Semaphore(HELPERS)
 
     async def sign(self, request: bytes, spiffe_id: str, lifetime_s: float) -> Signed:
-        """A chain for a request that asks for exactly `spiffe_id`; RefusedRequestError otherwise."""
-        async with self.slots:
-            chain = await _helper(request, self.folder, spiffe_id, lifetime_s)
-        return Signed(chain, self.read(self.folder / "ca.pem"), not_after_s(chain))
+        """A chain for a request that asks for exactly `spiffe_id`."""
+        words = ("sign", "--authority", str(self._folder), "--spiffe-id", spiffe_id, "--lifetime", f"{lifetime_s}")
+        helped = await self._run(words, request)
+        try:
+            document = json.loads(helped.out)
+            return Signed(document["chain"], document["bundle"], float(document["not_after"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise SigningError("the helper that signs wrote no certificate") from error
+
+    async def request(self, folder: Path, spiffe_id: str) -> bytes:
+        """A new `key.pem` in `folder` and a request for it."""
+        await self._run(("csr", "--spiffe-id", spiffe_id, "--out", str(folder)), b"")
+        return (folder / "csr.pem").read_bytes()
+
+    async def _run(self, words: tuple[str, ...], given: bytes) -> Helped:
+        async with self._slots:
+            helped = await self._helper(words, given)
+        if helped.code == REFUSED_REQUEST:
+            raise RefusedRequestError(helped.err)
+        if helped.code == FOREIGN_IDENTITY:
+            raise ForeignIdentityError(helped.err)
+        if helped.code:
+            raise SigningError(f"the helper that signs ended with {helped.code}: {helped.err}")
+        return helped
 
 
-async def _helper(request: bytes, folder: Path, spiffe_id: str, lifetime_s: float) -> str:
-    words = (
-        "-m",
-        "meshes.identity",
-        "sign",
-        "--authority",
-        str(folder),
-        "--spiffe-id",
-        spiffe_id,
-        "--lifetime",
-        str(lifetime_s),
-    )
+async def run_helper(words: tuple[str, ...], given: bytes) -> Helped:
+    """As `Helper`."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=pipe, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "meshes.identity", *words, stdin=pipe, stdout=pipe, stderr=pipe
+    )
     try:
-        out, err = await asyncio.wait_for(process.communicate(request), SIGN_WITHIN_S)
-    except TimeoutError:
-        process.kill()
+        async with asyncio.timeout(HELPER_S):
+            out, err = await process.communicate(given)
+    except BaseException as error:
+        if process.returncode is None:
+            process.kill()
         await process.wait()
+        if isinstance(error, TimeoutError):
+            raise SigningError(f"the helper that signs took longer than {HELPER_S:g} s") from error
         raise
-    if process.returncode:
-        lines = err.decode(errors="replace").strip().splitlines()
-        raise RefusedRequestError(lines[-1] if lines else f"the helper ended with {process.returncode}")
-    return out.decode()
-
-
-def not_after_s(chain: str) -> float:
-    """When the leaf of a PEM chain ends, Unix time; the standard library's own parser reads it from a file's text."""
-    first = _CERTIFICATE.search(chain)
-    if first is None:
-        raise RefusedRequestError("the helper wrote no certificate")
-    return _end_of(ssl.PEM_cert_to_DER_cert(first[0]))
-
-
-def _end_of(der: bytes) -> float:
-    """notAfter is the second of two adjacent times, which are DER type 0x17 (UTCTime) with 13 characters up to 2049."""
-    times = re.findall(rb"\x17\x0d(\d{12}Z)", der)
-    return float(ssl.cert_time_to_seconds(_spoken(times[1].decode())))
-
-
-def _spoken(utc_time: str) -> str:
-    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    year, month, day = int(utc_time[:2]), int(utc_time[2:4]), int(utc_time[4:6])
-    clock = f"{utc_time[6:8]}:{utc_time[8:10]}:{utc_time[10:12]}"
-    return f"{months[month - 1]} {day:2d} {clock} {2000 + year} GMT"
+    lines = err.decode(errors="replace").strip().splitlines()
+    return Helped(process.returncode or 0, out, lines[-1] if lines else "")
