@@ -230,6 +230,7 @@ def _service(name: str, service: _Service, program: Program) -> Service:
 
 
 def _digest(name: str, entry: str, services: tuple[Service, ...]) -> str:
-    content = {"name": name, "entry": entry, "services": [asdict(service) for service in services]}
+    named = sorted(services, key=lambda service: service.name)
+    content = {"name": name, "entry": entry, "services": [asdict(service) for service in named]}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
