@@ -25,7 +25,7 @@ ERROR_KINDS = ("", "status", "connect", "tls", "timeout", "reset", "closed", "pr
 """What a number in `error_kind` means.
 
 status: answered in full, with 400 or above. The others have no answer: connect (refused, unreachable or not within the
-timeout), tls (handshake), timeout (nothing complete within the timeout after `sent`), reset (ECONNRESET, EPIPE), closed (the
+timeout), tls (handshake or record), timeout (nothing complete within the timeout after `sent`), reset (ECONNRESET, EPIPE), closed (the
 server closed before the last byte), protocol (bytes that are no HTTP/1.1 response).
 """
 

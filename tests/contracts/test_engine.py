@@ -1,9 +1,11 @@
 """The contract of a load engine: any program of the control protocol passes it; a new one is added to ENGINES."""
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +24,7 @@ from harness.load.validity import generator_reasons
 from harness.model.errors import EnvironmentFailure, UsageError
 from harness.model.run import Load
 from tests.load import server as behaviour
+from tests.load.certificates import self_signed
 from tests.load.server import ADDRESS, Server
 
 ENGINES: dict[str, Sequence[str]] = {"ours": ENGINE}
@@ -154,6 +157,35 @@ def test_method_headers_and_body_arrive(command: Sequence[str], tmp_path: Path) 
     assert sent == body.read_bytes()
     assert set(report.rows.bytes_out) == {len(server.requests[0])}
     assert report.rows.answered.all()
+
+
+@pytest.mark.parametrize("body_bytes", [5, 100_000])
+def test_https_with_a_ca_of_ones_own(command: Sequence[str], tmp_path: Path, body_bytes: int) -> None:
+    context, cacert = self_signed(tmp_path, ADDRESS)
+    reply = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (body_bytes, b"x" * body_bytes)
+    with Server(lambda _server, writer: writer.write(reply), context) as server:
+        report, _ = run(command, server, sending=Sending(cacert=str(cacert)))
+    assert report.rows.answered.all()
+    assert set(report.rows.bytes_in) == {len(reply)}
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(command: Sequence[str], tmp_path: Path) -> None:
+    context, _ = self_signed(tmp_path, ADDRESS)
+    with Server(behaviour.answer, context) as server, Engine(command=command) as engine:
+        with pytest.raises(EnvironmentFailure, match="TLS handshake"):
+            engine.prepare(server.url, LOAD)
+        assert server.requests == []
+
+
+def test_a_server_that_accepts_nobody_is_given_up(command: Sequence[str]) -> None:
+    with socket.create_server((ADDRESS, 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        load = Load(10, 0, 1, connections=2, timeout_s=0.3)
+        with Engine(command=command) as engine, pytest.raises(EnvironmentFailure, match="no answer in time"):
+            engine.prepare("http://{}:{}/".format(*full.getsockname()), load)
 
 
 def test_a_refused_connection_is_the_environments_failure(command: Sequence[str]) -> None:
