@@ -5,6 +5,7 @@ import gc
 import signal
 import ssl
 import time
+from asyncio import sslproto
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from meshes.builtin.control.renewal import keep_certificate, server_context
 from meshes.builtin.control.signing import Signer
 from meshes.builtin.control.state import State
 from meshes.builtin.reading import Section
+
+TLS_BUFFER_BYTES = 16 * 1024
+"""Of each connection, for as long as it is open; asyncio's 256 KiB would be most of what a watching proxy costs here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ async def serve(settings: Settings) -> None:
     seen = stamp(settings.mesh)
     state = State(read_file(settings.mesh))
     signer, context = Signer(settings.authority), server_context(settings.identity)
+    sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
     wall_s = time.time  # noqa: TID251 - certificates are dated by it
     api = Api(state, signer, wall_s)
     proxies = await _listen(settings, settings.port, api.handle, context)
