@@ -64,11 +64,14 @@ def main() -> None:
         _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(0)
+    except SystemExit as error:
+        # A reader that had enough, as in `hoptax list | head`, is no failure; Typer would say 1, which here means a failed rule.
+        sys.exit(0 if isinstance(error.__context__, BrokenPipeError) else error.code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug of ours gets its own exit code
         traceback.print_exc()
         _end(f"this is a bug in hoptax ({type(error).__name__}): please report the lines above", EXIT_BUG)
+    if code == EXIT_INTERRUPTED:
+        _end("interrupted", code)
     sys.exit(code)
 
 
@@ -78,5 +81,6 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    print(f"hoptax: {message}", file=sys.stderr)
+    if message:
+        print(f"hoptax: {message}", file=sys.stderr)
     sys.exit(code)
