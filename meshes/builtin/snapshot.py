@@ -74,7 +74,8 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a peer may claim. `max_connections` holds per listener and per cluster, `max_requests` per cluster."""
+    """What a peer may claim. `max_connections` holds per listener and per cluster, `max_requests` per cluster; what is beyond them
+    is refused at once, there is no queue."""
 
     max_header_bytes: int = 60 * 1024
     max_headers: int = 100

@@ -10,6 +10,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -31,7 +32,9 @@ async def run(bootstrap: Bootstrap) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
-    proxy = Proxy(bootstrap.address, bootstrap.spiffe_id, credentials, telemetry, loop)
+    proxy = Proxy(
+        bootstrap.address, bootstrap.spiffe_id, credentials, telemetry, loop, partial(os.write, sys.stdout.fileno())
+    )
     if isinstance(bootstrap.source, Files):
         await _obey_files(bootstrap, bootstrap.source, proxy, credentials)
         _quieten_collector()

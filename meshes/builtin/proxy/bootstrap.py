@@ -3,7 +3,7 @@
 With a control plane:
 `{"name": "a-0", "address": "127.77.0.2", "spiffe_id": "spiffe://hoptax/a", "ca": "PATH of the trust bundle", "token": "…",
 "control": {"address": "127.77.0.1:15010", "spiffe_id": "spiffe://hoptax/control"}}`; the key and certificate live beside it
-for the moment between being made and being loaded. Without one, from files, read again on SIGHUP:
+for the moment between being made and being loaded. Without one, from files:
 `{"name", "address", "spiffe_id", "ca", "snapshot": PATH, "cert": PATH, "key": PATH}`. Either way `"drain_s": 1.5` may be added:
 how long requests may take to finish after SIGTERM.
 """

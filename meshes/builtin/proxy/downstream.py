@@ -299,7 +299,11 @@ class Downstream(Wire):
         pool.active -= 1
         traffic = pool.callee.traffic
         traffic.active -= 1
-        traffic.count(self._status, monotonic_ns() - self._began_ns)
+        elapsed_ns = monotonic_ns() - self._began_ns
+        traffic.count(self._status, elapsed_ns)
+        if self._rules.log is not None:
+            assert self._request is not None
+            self._rules.log.note(self._request, self._status, elapsed_ns)
         if self._rules.patience is not None:
             self._rules.patience.stop(self)
 
@@ -360,7 +364,10 @@ class Downstream(Wire):
         self.send(failure.response(detail, self._closing, bodiless))
         if self._pool is not None:
             self._finish()
-        elif self._closing:
+            return
+        if self._rules.log is not None and self._state != HEAD and self._request is not None:
+            self._rules.log.note(self._request, self._status, monotonic_ns() - self._began_ns)
+        if self._closing:
             self._last_words()
         else:
             self._state = HEAD

@@ -21,7 +21,8 @@ CSR_KIND = "application/x-pem-file"
 
 
 class Enrolment:
-    """One proxy's certificate. `token` authenticates the first request; after that the certificate itself does."""
+    """One proxy's certificate. `token` authenticates the first request; after that the certificate itself does, while it
+    is valid."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Enrolment:
         self._folder = folder / "identity"
         self._credentials = credentials
         self._telemetry = telemetry
+        self._expires_s = 0.0
 
     async def keep(self, enrolled: asyncio.Event, chance: Callable[[], float]) -> None:
         """For ever: a certificate, then a new one after half of its life. Failures are tried again."""
@@ -58,7 +60,8 @@ class Enrolment:
     async def _renew(self) -> float:
         """One new certificate; how long it lives, in seconds."""
         request = await self._key_and_request()
-        token = self._token if not self._credentials.generation else ""
+        # A certificate that ran out meanwhile (a machine that slept) proves nothing: start again as at the beginning.
+        token = self._token if asyncio.get_running_loop().time() >= self._expires_s else ""
         answer = await self._control.post("/v1/certificates", request, CSR_KIND, token)
         try:
             document = json.loads(answer)
@@ -67,6 +70,7 @@ class Enrolment:
             self._load(chain, bundle)
         except (ValueError, KeyError, TypeError, ssl.SSLError) as error:
             raise ControlError(f"the control plane's certificate can't be used: {error!r}") from error
+        self._expires_s = asyncio.get_running_loop().time() + lifetime_s
         self._telemetry.certificates += 1
         self._telemetry.certificate_not_after = not_after
         return lifetime_s

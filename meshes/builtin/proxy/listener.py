@@ -99,6 +99,11 @@ class Listener:
             if connection.waits_for_client and now_s - connection.touched_s > patience_s:
                 connection.stalled()
 
+    def flush_log(self) -> None:
+        """Writes the access log, if there is one."""
+        if self.rules.log is not None:
+            self.rules.log.flush()
+
     def drain(self) -> None:
         """Accepts no more, closes what is idle; the rest closes after its response."""
         self.draining = True

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from meshes.builtin.proxy.access_log import AccessLog
 from meshes.builtin.proxy.cluster import Callee
 from meshes.builtin.proxy.memo import RequestMemo
 from meshes.builtin.proxy.patience import Patience
@@ -22,17 +23,22 @@ class Rules:
     max_headers: int
     buffer_bytes: int
     patience: Patience | None
+    log: AccessLog | None = None
     heads: Mapping[bytes, RequestHead] = field(default_factory=RequestMemo)
 
 
 def outbound(
-    routes: Mapping[str, str], callees: Mapping[str, Callee], limits: Limits, patience: Patience | None
+    routes: Mapping[str, str],
+    callees: Mapping[str, Callee],
+    limits: Limits,
+    patience: Patience | None,
+    log: AccessLog | None,
 ) -> Rules:
     """Requests of the app: the host decides, nothing else is let out."""
     names = {host.encode(): callees[cluster] for host, cluster in routes.items()}
-    return Rules(names, None, b"", limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, patience)
+    return Rules(names, None, b"", limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, patience, log)
 
 
-def inbound(app: Callee, host: str, limits: Limits) -> Rules:
+def inbound(app: Callee, host: str, limits: Limits, log: AccessLog | None) -> Rules:
     """Requests of other sidecars: all go to the app. They are cut by the caller's sidecar alone, so nothing is cut twice."""
-    return Rules({}, app, host.encode(), limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, None)
+    return Rules({}, app, host.encode(), limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, None, log)

@@ -1,10 +1,12 @@
 """One proxy: its listeners, its clusters and its pages, all obeying one snapshot. Doesn't know where snapshots come from."""
 
 import asyncio
+import json
 import os
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from meshes.builtin.proxy import rules as compiled
+from meshes.builtin.proxy.access_log import AccessLog
 from meshes.builtin.proxy.admin import Admin
 from meshes.builtin.proxy.balancing import seeded
 from meshes.builtin.proxy.cluster import Callee
@@ -33,12 +35,14 @@ class Proxy:
         credentials: Credentials,
         telemetry: Telemetry,
         loop: asyncio.AbstractEventLoop,
+        write_log: Callable[[bytes], object],
     ) -> None:
         self._address = address
         self._spiffe_id = spiffe_id
         self._credentials = credentials
         self._telemetry = telemetry
         self._loop = loop
+        self._write_log = write_log
         self._choose = seeded(int.from_bytes(os.urandom(8)))
         self._app: Callee | None = None
         self._callees: dict[str, Callee] = {}
@@ -86,7 +90,7 @@ class Proxy:
             self._app = self._callee(config, snapshot, "inbound")
         else:
             self._app.apply(config, snapshot.limits)
-        return compiled.inbound(self._app, str(inbound.app), snapshot.limits)
+        return compiled.inbound(self._app, str(inbound.app), snapshot.limits, self._log(snapshot, "inbound"))
 
     def _outbound_rules(self, snapshot: Snapshot) -> compiled.Rules:
         former, self._callees = self._callees, {}
@@ -101,7 +105,11 @@ class Proxy:
             callee.retire()
         request_s = snapshot.timeouts.request_s
         patience = Patience(self._loop, request_s) if request_s else None
-        return compiled.outbound(snapshot.outbound.routes, self._callees, snapshot.limits, patience)
+        log = self._log(snapshot, "outbound")
+        return compiled.outbound(snapshot.outbound.routes, self._callees, snapshot.limits, patience, log)
+
+    def _log(self, snapshot: Snapshot, direction: str) -> AccessLog | None:
+        return AccessLog(direction, self._write_log) if snapshot.access_log else None
 
     def _callee(self, config: Cluster, snapshot: Snapshot, direction: str) -> Callee:
         return Callee(config, snapshot.limits, self._credentials, self._telemetry, direction, self._loop, self._choose)
@@ -114,7 +122,9 @@ class Proxy:
         self._inbound = Listener("inbound", inbound, most, self._telemetry, self._loop, guard, accepted)
         self._outbound = Listener("outbound", outbound, most, self._telemetry, self._loop)
         metrics = Admin({b"/metrics": lambda: (200, self._telemetry.text())}, self._loop)
-        admin = Admin({b"/ready": self._ready, b"/config_dump": self._config_dump}, self._loop)
+        admin = Admin(
+            {b"/ready": self._ready, b"/config_dump": self._config_dump, b"/status": self._status}, self._loop
+        )
         self._admin = [metrics, admin]
         # The admin port comes last: whoever can ask whether the proxy is ready is told that it is.
         binds = (self._inbound.bind, self._outbound.bind, metrics.bind, admin.bind)
@@ -128,6 +138,19 @@ class Proxy:
         draining = self._inbound is None or self._inbound.draining
         return (503, "draining\n") if draining else (200, "ready\n")
 
+    def _status(self) -> tuple[int, str]:
+        """Where the proxy stands with its control plane; the errors are past ones if the numbers move on."""
+        seen = self._telemetry
+        document = {
+            "version": seen.snapshot_version,
+            "refused": seen.snapshots_refused,
+            "certificates": seen.certificates,
+            "certificate_not_after": seen.certificate_not_after,
+            "control_errors": seen.control_errors,
+            "last_control_error": seen.control_error,
+        }
+        return 200, json.dumps(document) + "\n"
+
     def _config_dump(self) -> tuple[int, str]:
         return (200, self.snapshot.to_json() + "\n") if self.snapshot is not None else (503, "no snapshot yet\n")
 
@@ -138,6 +161,7 @@ class Proxy:
         for listener in (self._inbound, self._outbound):
             if listener is not None:
                 listener.sweep(now_s, idle_s)
+                listener.flush_log()
         for callee in (self._app, *self._callees.values()):
             if callee is not None:
                 callee.sweep(now_s, idle_s)
@@ -155,6 +179,8 @@ class Proxy:
         except TimeoutError:
             for listener in listeners:
                 listener.cut()
+        for listener in listeners:
+            listener.flush_log()
         for callee in (self._app, *self._callees.values()):
             if callee is not None:
                 callee.retire()

@@ -12,7 +12,7 @@ from meshes.builtin.proxy.credentials import Credentials
 from meshes.builtin.proxy.server import Proxy
 from meshes.builtin.proxy.telemetry import Telemetry
 from meshes.builtin.snapshot import Cluster, Endpoint, Inbound, Outbound, Snapshot
-from meshes.identity.names import TRUST_DOMAIN, spiffe_id
+from meshes.identity.names import CONTROL_PLANE, TRUST_DOMAIN, spiffe_id
 
 A, B = "127.84.11.1", "127.84.11.2"
 OUTBOUND, INBOUND, METRICS, ADMIN = 15001, 15006, 15090, 15000
@@ -22,7 +22,7 @@ def certificates(folder: Path, *names: str) -> None:
     """An authority, and identities in `folder/NAME`."""
     base = [sys.executable, "-m", "meshes.identity"]
     subprocess.run([*base, "authority", str(folder / "authority")], check=True)
-    wanted = [f"{name}={spiffe_id(name.partition('-')[0])}" for name in names]
+    wanted = [f"{name}={CONTROL_PLANE if name == 'control' else spiffe_id(name.partition('-')[0])}" for name in names]
     subprocess.run(
         [*base, "issue", "--authority", str(folder / "authority"), "--out", str(folder), *wanted], check=True
     )
@@ -50,8 +50,11 @@ class Node:
         self.identity = identity
         self.credentials = Credentials()
         self.telemetry = Telemetry()
+        self.log: list[bytes] = []
         self.renew(identity)
-        self.proxy = Proxy(address, spiffe_id(name), self.credentials, self.telemetry, asyncio.get_running_loop())
+        self.proxy = Proxy(
+            address, spiffe_id(name), self.credentials, self.telemetry, asyncio.get_running_loop(), self.log.append
+        )
 
     def renew(self, identity: Path) -> None:
         self.credentials.replace(identity / "cert.pem", identity / "key.pem", (identity / "ca.pem").read_text())

@@ -304,3 +304,19 @@ def test_pages_of_the_operator(folder: Path) -> None:
             client.close()
 
     run(scenario())
+
+
+def test_the_access_log_has_a_line_per_request_and_is_off_unless_asked_for(folder: Path) -> None:
+    async def scenario() -> None:
+        async with pair(folder) as (a, _, _):
+            client = await Client.connect(A, OUTBOUND)
+            await client.get()
+            await a.change(replace(snapshot("a", A, B), access_log=True))
+            await client.get()
+            await client.get("nowhere")
+            client.close()
+            await a.proxy.drain(1)
+            lines = [line.rsplit(b" ", 1)[0] for line in b"".join(a.log).splitlines()]
+            assert lines == [b"outbound GET / b 200", b"outbound GET / nowhere 404"]
+
+    run(scenario())
