@@ -13,7 +13,6 @@ import pytest
 from fixtures.recorded import recorded
 from harness import cli, registry
 from harness.commands import lists
-from harness.commands.experiments import split_arms
 from harness.model.errors import EnvironmentFailure
 from harness.model.program import Program
 
@@ -224,14 +223,6 @@ def test_a_dry_run_starts_and_writes_nothing(hoptax: Run, monkeypatch: pytest.Mo
     assert [unit["unit"] for unit in plan["plans"]["baseline"]] == ["d-0", "c-0", "b-0", "a-0"]
 
 
-@pytest.mark.parametrize(
-    ("text", "arms"),
-    [("", ()), ("a", ("a",)), ("a,b[x,y] , c[z],", ("a", "b[x,y]", "c[z]")), ("a[x", ("a[x",))],
-)
-def test_commas_inside_brackets_belong_to_the_arm(text: str, arms: tuple[str, ...]) -> None:
-    assert split_arms(text) == arms
-
-
 @pytest.mark.system
 def test_an_experiment_from_its_file_to_a_table_and_a_page(hoptax: Run, tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text(TINY)
@@ -241,18 +232,3 @@ def test_an_experiment_from_its_file_to_a_table_and_a_page(hoptax: Run, tmp_path
     assert json.loads(out) == json.loads((path / "summary.json").read_text())
     assert sorted(each.name for each in path.iterdir()) == ["manifest.json", "report.html", "runs", "summary.json"]
     assert [each.name for each in (path / "runs").glob("*.json")] == ["r01-pair-low-baseline.json"]
-
-
-@pytest.mark.system
-@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
-def test_up_announces_and_ends_on_a_signal(word: signal.Signals) -> None:
-    line = [sys.executable, "-c", "from harness.cli import main; main()", "up", "pair", "--json"]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        document = json.loads(process.stdout.readline())
-        process.send_signal(word)
-        _, err = process.communicate(timeout=30)
-    assert [unit["unit"] for unit in document["units"]] == ["b-0", "a-0"]
-    assert (process.returncode, err) == (130, "hoptax: interrupted\n")
-    for unit in document["units"]:
-        assert not Path(f"/proc/{unit['pid']}").exists()
