@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import cast
 
 from meshes.builtin.proxy.failures import Refused
+from meshes.builtin.proxy.listening import listening
 from meshes.builtin.proxy.request import parse_request
 
 Page = Callable[[], tuple[int, str]]
@@ -27,7 +28,7 @@ class Admin:
 
     async def bind(self, address: str, port: int) -> None:
         """Answers from now on; OSError if the port is taken."""
-        self._server = await self.loop.create_server(lambda: _Connection(self), address, port)
+        self._server = await self.loop.create_server(lambda: _Connection(self), sock=listening(address, port))
 
     def close(self) -> None:
         """Answers no more."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from meshes.builtin.proxy.downstream import Downstream
 from meshes.builtin.proxy.failures import Failure
+from meshes.builtin.proxy.listening import BACKLOG, listening
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.telemetry import Telemetry
 from meshes.builtin.proxy.tls import TlsSession
@@ -49,7 +50,7 @@ class Listener:
 
     async def bind(self, address: str, port: int) -> None:
         """Accepts from now on; OSError if the port is taken."""
-        self._server = await self._loop.create_server(self._connection, address, port, backlog=1024)
+        self._server = await self._loop.create_server(self._connection, sock=listening(address, port), backlog=BACKLOG)
 
     def _connection(self) -> Downstream:
         tls = None

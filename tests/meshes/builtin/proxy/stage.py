@@ -73,10 +73,13 @@ class Transport(asyncio.Transport):
         self._closing = False
         self.written = b""
         self.reading = True
+        self.full = False
 
     def write(self, data: Any) -> None:  # Any: as typeshed has it
         if not self._closing:
             self.written += data
+            if self.full:
+                self._protocol.pause_writing()
 
     def write_eof(self) -> None:
         self.written += HALF_CLOSED
@@ -135,7 +138,11 @@ class _Pool(Pool):
 
 
 class _Callee(Callee):
-    waiting: list[tuple[Waiter, int, _Pool]]
+    waiting: "list[Wish]"
+
+
+Wish = tuple[Waiter, int, _Pool]
+"""Somebody who wants a connection."""
 
 
 class Stage:
@@ -179,10 +186,14 @@ class Stage:
         self._transport.close()
         self.clock.run()
 
-    def accept(self) -> None:
-        """The callee takes every connection that waits."""
+    def waiting(self) -> "list[Wish]":
+        """Takes out the connections that wait for the callee."""
         waiting, self._callee.waiting = self._callee.waiting, []
-        for waiter, attempt, pool in waiting:
+        return waiting
+
+    def accept(self, wishes: "list[Wish] | None" = None) -> None:
+        """The callee takes these connections, or all that wait."""
+        for waiter, attempt, pool in self.waiting() if wishes is None else wishes:
             upstream = Upstream(pool, cast("asyncio.AbstractEventLoop", self.clock), None, (), 0)
             transport = Transport(upstream, self.clock)
             upstream.connection_made(transport)
@@ -191,10 +202,9 @@ class Stage:
                 pool.released(upstream)
             self.clock.run()
 
-    def refuse(self, failure: Failure) -> None:
-        """The callee takes none of them."""
-        waiting, self._callee.waiting = self._callee.waiting, []
-        for waiter, attempt, _ in waiting:
+    def refuse(self, failure: Failure, wishes: "list[Wish] | None" = None) -> None:
+        """The callee takes none of these, or none at all."""
+        for waiter, attempt, _ in self.waiting() if wishes is None else wishes:
             self._callee.connections.open -= 1
             waiter.connect_failed(failure, "127.0.0.1:1", attempt)
             self.clock.run()
@@ -206,6 +216,10 @@ class Stage:
             if piece and not transport.is_closing():
                 upstream.data_received(piece)
             self.clock.run()
+
+    def client_takes_nothing(self) -> None:
+        """From the next byte to the client on, the transport says that it has enough."""
+        self._transport.full = True
 
     def callee_closes(self, connection: int = -1) -> None:
         upstream, transport = self.upstreams[connection]

@@ -341,11 +341,10 @@ def test_a_late_refusal_does_not_hit_the_next_request() -> None:
     stage.clock.run(1.1)
     stage.to_client()
     stage.client(GET)
-    (first, second), stage._callee.waiting = stage._callee.waiting, []
-    first[0].connect_failed(Failure.CONNECT_TIMEOUT, "", first[1])
+    former, present = stage.waiting()
+    stage.refuse(Failure.CONNECT_TIMEOUT, [former])
     assert stage.to_client() == b""
-    stage._callee.waiting = [second]
-    stage.accept()
+    stage.accept([present])
     assert stage.to_callee() == GET_SENT
 
 
@@ -428,3 +427,27 @@ def test_a_broken_chunk_after_the_head_went_on_is_refused_and_the_callee_cut() -
     assert stage.to_callee().endswith(ABORTED)
     assert status(stage.to_client()) == 400
     assert stage.pool.active == 0
+
+
+def test_back_pressure_at_the_end_of_a_response_does_not_stop_a_connection_that_is_free_again() -> None:
+    stage = Stage()
+    stage.client(GET)
+    stage.client_takes_nothing()
+    stage.callee(OK)
+    assert stage.pool.idle
+    assert stage.callee_is_read()
+
+
+def test_a_connection_of_a_former_wish_is_not_used_for_the_present_one() -> None:
+    """It may lead to another callee."""
+    stage = Stage(accept=False, request_s=1.0)
+    stage.client(GET)
+    former = stage.waiting()
+    stage.clock.run(1.1)
+    stage.to_client()
+    stage.client(GET)
+    present = stage.waiting()
+    stage.accept(former)
+    assert stage.to_callee() == b""
+    stage.accept(present)
+    assert stage.to_callee() == GET_SENT

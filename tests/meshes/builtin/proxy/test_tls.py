@@ -96,4 +96,3 @@ def test_members_of_a_trust_domain() -> None:
     assert "spiffe://hoptax.local/a" in members
     assert "spiffe://hoptax.local.evil/a" not in members
     assert "spiffe://hoptax.local" not in members
-    assert 3 not in members
