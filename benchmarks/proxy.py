@@ -187,10 +187,10 @@ def builtin_command(host: str, folder: Path) -> list[str]:
     return [sys.executable, *LEAN, "-m", "meshes.builtin.proxy", str(folder / f"{host}-bootstrap.json")]
 
 
-def wrk(url: str, connections: int, seconds: float, script: Path | None, pids: Sequence[int]) -> Figures:
+def wrk(url: str, connections: int, seconds: int, script: Path | None, pids: Sequence[int]) -> Figures:
     """One run. CPU is that of `pids` while it lasted."""
     extra = ["-s", str(script)] if script else ["-H", "Host: b"]
-    command = ["taskset", "-c", LOAD_CPU, program("wrk"), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency"]
+    command = ["taskset", "-c", LOAD_CPU, program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     before = cpu_ns(pids)
     out = subprocess.run([*command, *extra, url], check=True, capture_output=True, text=True).stdout
     spent = cpu_ns(pids) - before
@@ -219,7 +219,7 @@ def memory_mib(pids: Sequence[int]) -> tuple[float, float]:
     return totals["Rss"] / 1024 / len(pids), totals["Pss"] / 1024 / len(pids)
 
 
-def measure(folder: Path, rounds: int, seconds: float) -> None:
+def measure(folder: Path, rounds: int, seconds: int) -> None:
     """Everything, printed."""
     script = folder / "unique.lua"
     script.write_text(UNIQUE)
@@ -240,7 +240,7 @@ def measure(folder: Path, rounds: int, seconds: float) -> None:
 
 
 def compare(
-    what: str, connections: int, script: Path | None, pids: dict[str, list[int]], rounds: int, seconds: float
+    what: str, connections: int, script: Path | None, pids: dict[str, list[int]], rounds: int, seconds: int
 ) -> None:
     """Direct, builtin and Envoy in turn; medians over the rounds."""
     seen: dict[str, list[Figures]] = {"direct": [], **{arm: [] for arm in ARMS}}
@@ -248,7 +248,7 @@ def compare(
         seen["direct"].append(wrk(f"http://{ARMS['builtin']}.2:8080/", connections, seconds, script, []))
         for arm in sorted(ARMS, reverse=bool(turn % 2)):
             seen[arm].append(wrk(f"http://{ARMS[arm]}.1:15001/", connections, seconds, script, pids[arm][:2]))
-    print(f"{what}, {connections} connection{'s' if connections > 1 else ''} ({rounds} rounds of {seconds:g} s)")
+    print(f"{what}, {connections} connection{'s' if connections > 1 else ''} ({rounds} rounds of {seconds} s)")
     middle = {
         arm: [statistics.median(getattr(run, field) for run in runs) for field in ("p50_us", "rps", "cpu_us")]
         for arm, runs in seen.items()
@@ -275,7 +275,7 @@ def show_memory(what: str, pids: dict[str, list[int]]) -> None:
 
 def main() -> None:
     """Rounds and seconds from the command line."""
-    rounds, seconds = (int(sys.argv[1]) if len(sys.argv) > 1 else 6), (float(sys.argv[2]) if len(sys.argv) > 2 else 2)
+    rounds, seconds = (int(sys.argv[1]) if len(sys.argv) > 1 else 6), (int(sys.argv[2]) if len(sys.argv) > 2 else 2)
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder), rounds, seconds)
 
