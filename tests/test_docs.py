@@ -1,0 +1,54 @@
+"""The examples of the documentation and of module docstrings are files that hoptax reads, and every key is explained."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import experiment, registry, topology
+from harness.experiment import load_experiment
+from harness.topology import load_topology
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+TOPOLOGIES = [ROOT / "docs" / "topologies.md", Path(topology.__file__)]
+EXPERIMENTS = [ROOT / "docs" / "experiments.md", Path(experiment.__file__)]
+
+
+def example(path: Path, folder: Path) -> Path:
+    (text,) = BLOCK.findall(path.read_text())
+    target = folder / "example.yaml"
+    target.write_text(text)
+    return target
+
+
+@pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.name)
+def test_examples_of_topologies_are_read(tmp_path: Path, path: Path) -> None:
+    shop = load_topology(example(path, tmp_path), registry.service_program())
+    assert (shop.name, len(shop.services), len(shop.hops())) == ("shop", 4, 3)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
+def test_examples_of_experiments_are_read(tmp_path: Path, path: Path) -> None:
+    found = load_experiment(str(example(path, tmp_path)))
+    assert (len(found.arms), found.reference, len(found.contrasts), list(found.loads)) == (3, "baseline", 1, ["auto"])
+
+
+def test_every_key_is_explained() -> None:
+    told = (ROOT / "docs" / "topologies.md").read_text()
+    for model, prefix in (
+        (topology._File, ""),
+        (topology._Service, "services.NAME."),
+        (topology._Work, "services.NAME.work."),
+    ):
+        for key in model.model_fields.keys() - {"work"}:
+            assert f"`{prefix}{key}`" in told
+    assert all(f"`{key}`" in told for key in topology._Call.model_fields.keys() - {"service"})
+    told = (ROOT / "docs" / "experiments.md").read_text()
+    assert all(f"`{key}`" in told for key in experiment._File.model_fields)
+    assert all(f"`loads.NAME.{key}`" in told for key in experiment._Load.model_fields)
+
+
+def test_shipped_topologies_are_listed() -> None:
+    told = (ROOT / "docs" / "topologies.md").read_text()
+    assert all(f"| `{name}` |" in told for name in registry.workload_files("topologies"))
