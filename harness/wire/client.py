@@ -1,32 +1,30 @@
-"""HTTP/1.1 client side of the instrument: keep-alive connections to one endpoint, one request in flight on each.
-
-A connection that the server closed while it was idle is found out when it is used again; such a request, of which no response
-byte came, is sent once more on a fresh connection, and counted. That is the keep-alive race of HTTP/1.1, not a retry policy.
-"""
+"""HTTP/1.1 client side of the instrument: one connection, one request in flight. Knows no endpoint; its pool decides on reuse."""
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, Self, cast
 
 import httptools
 
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-MAX_CONNECTIONS = 1024
 
 
 class Answer:
     """How a call went: `error` is "" for a complete response, else connect, timeout, closed, protocol or overflow.
 
-    `sent_ns` is when the request was written, `done_ns` when the last byte was read or the failure known.
+    `sent_ns` is when the request was written (a new connection is open by then), `done_ns` when the last byte was read or the
+    failure known. `attempts` is 2 after a keep-alive race; `sent_ns` is then that of the second.
     """
 
-    __slots__ = ("done_ns", "error", "headers", "sent_ns", "size", "status")
+    __slots__ = ("attempts", "done_ns", "error", "headers", "parts", "sent_ns", "size", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
+        self.parts: list[bytes] = []
         self.size = 0
+        self.attempts = 1
         self.sent_ns = 0
         self.done_ns = 0
         self.error = ""
@@ -38,14 +36,40 @@ class Answer:
                 return value
         return None
 
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.parts)
+
+    @classmethod
+    def failed(cls, error: str) -> Self:
+        """A call of which nothing was sent."""
+        answer = cls()
+        answer.error = error
+        answer.sent_ns = answer.done_ns = time.monotonic_ns()
+        return answer
+
 
 Done = Callable[[Answer], None]
 
 
-class Connection(asyncio.Protocol):
-    """One connection to an endpoint; the pool hands it one request at a time."""
+class Owner(Protocol):
+    """What a connection tells its pool."""
 
-    def __init__(self, pool: "Pool") -> None:
+    loop: asyncio.AbstractEventLoop
+
+    def give_back(self, connection: "Connection") -> None: ...
+
+    def forget(self, connection: "Connection") -> None: ...
+
+    def resend(self, request: bytes, done: Done) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection to an endpoint; the pool hands it one request at a time. `idle_ns`: since when it has none."""
+
+    def __init__(self, pool: Owner) -> None:
+        self.idle_ns = 0
         self._pool = pool
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -63,10 +87,11 @@ class Connection(asyncio.Protocol):
         """Open and idle."""
         return self._transport is not None and not self._transport.is_closing() and self._done is None
 
-    def send(self, request: bytes, done: Done, timeout_s: float) -> None:
+    def send(self, request: bytes, done: Done, timeout_s: float, attempts: int = 1) -> None:
         """Write a whole request; `done` is called exactly once."""
         assert self._transport is not None
         self._answer = answer = Answer()
+        answer.attempts = attempts
         self._request, self._done, self._began, self._complete = request, done, False, False
         self._timer = self._pool.loop.call_later(timeout_s, self._fail, "timeout")
         answer.sent_ns = time.monotonic_ns()
@@ -118,6 +143,7 @@ class Connection(asyncio.Protocol):
         self._answer.headers.append((name.lower(), value))
 
     def on_body(self, body: bytes) -> None:
+        self._answer.parts.append(body)
         self._answer.size += len(body)
         if self._answer.size > MAX_RESPONSE_BYTES:
             raise ValueError("response too large")
@@ -149,6 +175,7 @@ class Connection(asyncio.Protocol):
         if not self._answer.done_ns:
             self._answer.done_ns = time.monotonic_ns()
         if reusable:
+            self.idle_ns = self._answer.done_ns
             self._pool.give_back(self)
         done(self._answer)
 
@@ -156,74 +183,3 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class Pool:
-    """Keep-alive connections to one endpoint; the one used last is used next, so that idle ones stay idle and few."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, host: str, port: int, connect_timeout_s: float, request_timeout_s: float
-    ) -> None:
-        self.loop = loop
-        self.races = 0
-        self._address = (host, port)
-        self._connect_timeout_s = connect_timeout_s
-        self._request_timeout_s = request_timeout_s
-        self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
-
-    def call(self, request: bytes, done: Done) -> None:
-        """Send a whole request over an idle connection, or over a new one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable:
-                connection.send(request, done, self._request_timeout_s)
-                return
-        if len(self._open) + len(self._connecting) >= MAX_CONNECTIONS:
-            done(_failed("overflow"))
-            return
-        self._call_fresh(request, done)
-
-    def resend(self, request: bytes, done: Done) -> None:
-        """A request that ran into a closing idle connection."""
-        self.races += 1
-        self._call_fresh(request, done)
-
-    def _call_fresh(self, request: bytes, done: Done) -> None:
-        task = self.loop.create_task(self._connect(request, done))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
-
-    def give_back(self, connection: Connection) -> None:
-        """The connection is idle again."""
-        self._idle.append(connection)
-
-    def forget(self, connection: Connection) -> None:
-        """The connection is gone."""
-        self._open.discard(connection)
-
-    def close(self) -> None:
-        """Close every connection."""
-        for connection in tuple(self._open):
-            connection.close()
-
-    async def _connect(self, request: bytes, done: Done) -> None:
-        connecting = self.loop.create_connection(lambda: Connection(self), *self._address)
-        try:
-            _, connection = await asyncio.wait_for(connecting, self._connect_timeout_s)
-        except (OSError, TimeoutError):
-            done(_failed("connect"))
-            return
-        if not connection.usable:
-            done(_failed("closed"))
-            return
-        self._open.add(connection)
-        connection.send(request, done, self._request_timeout_s)
-
-
-def _failed(error: str) -> Answer:
-    answer = Answer()
-    answer.error = error
-    answer.sent_ns = answer.done_ns = time.monotonic_ns()
-    return answer

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from harness.wire.client import Answer, Connection, Pool
+from harness.wire.client import Answer, Connection
+from harness.wire.pool import Pool, Timeouts
 from tests.wire.transport import FakeTransport
 
+TIMEOUTS = Timeouts(connect_s=1.0, request_s=15.0, idle_s=300.0)
 REQUEST = b"GET / HTTP/1.1\r\nhost: b\r\n\r\n"
 
 
 class FakeTimer(asyncio.TimerHandle):
-    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], object]) -> None:
+    def __init__(self, delay_s: float, loop: asyncio.AbstractEventLoop, ring: Callable[[], object]) -> None:
         super().__init__(0.0, ring, (), loop)
+        self.delay_s = delay_s
         self.ring = ring
 
 
@@ -22,11 +25,12 @@ class Bench:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.answers: list[Answer] = []
         self.timers: list[FakeTimer] = []
+        self.sweeps: list[FakeTimer] = []
         self.transports: list[FakeTransport] = []
         self.connections: list[Connection] = []
         self.refuse: Exception | None = None
         self.lose_at_once = False
-        self.pool = Pool(cast("asyncio.AbstractEventLoop", Loop(self, loop)), "127.0.0.1", 1, 1.0, 15.0)
+        self.pool = Pool(cast("asyncio.AbstractEventLoop", Loop(self, loop)), "127.0.0.1", 1, TIMEOUTS)
 
     async def call(self, request: bytes = REQUEST) -> None:
         self.pool.call(request, self.answers.append)
@@ -50,8 +54,8 @@ class Loop:
         self._real = real
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> FakeTimer:
-        timer = FakeTimer(self._real, lambda: callback(*args))
-        self._bench.timers.append(timer)
+        timer = FakeTimer(delay, self._real, lambda: callback(*args))
+        (self._bench.timers if delay == TIMEOUTS.request_s else self._bench.sweeps).append(timer)
         return timer
 
     def create_task(self, coro: Any) -> Any:

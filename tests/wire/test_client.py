@@ -1,4 +1,4 @@
-"""The client's side: answers, failures, reuse and the keep-alive race, over a loop that opens connections without sockets."""
+"""The client's side of a connection: answers and failures, over a loop that opens connections without sockets."""
 
 from itertools import pairwise
 
@@ -37,18 +37,6 @@ def test_an_answer_is_the_same_however_it_is_cut(cut: int, again: int) -> None:
         assert [(answer.status, answer.size, answer.error) for answer in bench.answers] == [(200, 2, "")]
 
     cut_in_three()
-
-
-@on_loop
-async def test_the_connection_used_last_is_used_next(bench: Bench) -> None:
-    for _ in range(3):
-        await bench.call()
-    for number in (0, 2, 1):
-        bench.connections[number].data_received(OK)
-    for number in (1, 2, 0):
-        await bench.call()
-        assert bench.transports[number].written == REQUEST * 2
-    assert len(bench.connections) == 3
 
 
 @on_loop
@@ -93,40 +81,6 @@ async def test_a_fresh_connection_lost_before_its_answer_is_no_race(bench: Bench
     bench.connections[0].connection_lost(ConnectionResetError())
     await bench.settle()
     assert (bench.errors, bench.pool.races, len(bench.connections)) == (["closed"], 0, 1)
-
-
-@on_loop
-async def test_a_connection_lost_while_it_was_being_made(bench: Bench) -> None:
-    bench.lose_at_once = True
-    await bench.call()
-    assert bench.errors == ["closed"]
-
-
-@on_loop
-async def test_the_keep_alive_race_is_run_again_once_and_counted(bench: Bench) -> None:
-    for _ in range(2):
-        await bench.call()
-    for connection in bench.connections:
-        connection.data_received(OK)
-    await bench.call()
-    bench.connections[1].connection_lost(ConnectionResetError())
-    await bench.settle()
-    assert bench.timers[2].cancelled()
-    assert bench.transports[2].written == REQUEST
-    bench.connections[2].connection_lost(ConnectionResetError())
-    await bench.settle()
-    assert (bench.errors, bench.pool.races, len(bench.connections)) == (["", "", "closed"], 1, 3)
-    await bench.call()
-    assert bench.transports[0].written == REQUEST * 2
-
-
-@on_loop
-async def test_a_connection_that_closed_while_idle_is_passed_over(bench: Bench) -> None:
-    await bench.call()
-    bench.connections[0].data_received(OK)
-    bench.connections[0].connection_lost(None)
-    await bench.call()
-    assert (len(bench.connections), bench.pool.races) == (2, 0)
 
 
 @on_loop
@@ -195,39 +149,3 @@ async def test_an_exception_of_the_callers_is_not_taken_for_a_malformed_answer(b
     await bench.settle()
     with pytest.raises(KeyError, match="a bug of the caller"):
         bench.connections[0].data_received(OK)
-
-
-@pytest.mark.parametrize("failure", [ConnectionRefusedError(), TimeoutError()])
-def test_no_connection(failure: Exception) -> None:
-    @on_loop
-    async def told(bench: Bench) -> None:
-        bench.refuse = failure
-        await bench.call()
-        (answer,) = bench.answers
-        assert (answer.error, answer.status) == ("connect", 0)
-        assert 0 < answer.sent_ns == answer.done_ns
-
-    told()
-
-
-@on_loop
-async def test_beyond_the_cap_calls_fail_at_once_and_freed_places_are_used(bench: Bench) -> None:
-    for _ in range(client.MAX_CONNECTIONS):
-        bench.pool.call(REQUEST, bench.answers.append)
-    bench.pool.call(REQUEST, bench.answers.append)
-    assert bench.errors == ["overflow"]
-    await bench.settle()
-    await bench.call()
-    assert bench.errors == ["overflow"] * 2
-    bench.connections[0].connection_lost(None)
-    await bench.call()
-    assert len(bench.connections) == client.MAX_CONNECTIONS + 1
-
-
-@on_loop
-async def test_closing_a_pool_closes_every_connection(bench: Bench) -> None:
-    await bench.call()
-    await bench.call()
-    bench.connections[0].data_received(OK)
-    bench.pool.close()
-    assert all(transport.closed for transport in bench.transports)

@@ -36,7 +36,7 @@ def config(folder: Path, name: str = "a", **more: int) -> Config:
 def test_work_is_in_nanoseconds_and_bytes(tmp_path: Path) -> None:
     read = config(tmp_path)
     assert (read.cpu_ns, read.sleep_ns, read.error_rate, read.body) == (200_000, 3_000, 0.25, b"xxxxxxx")
-    assert (read.connect_timeout_s, read.request_timeout_s) == (1.0, 2.5)
+    assert read.timeouts == (1.0, 2.5, 300.0)
     assert (read.service, read.replica, read.address) == ("a", 0, "127.82.0.1")
 
 

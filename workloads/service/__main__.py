@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from harness.wire.client import Pool
+from harness.wire.pool import Pool
 from harness.wire.server import Handler, ServerConnection
 from workloads.service.config import Config, load
 from workloads.service.observe import Doors, Observe
@@ -30,7 +30,7 @@ async def serve(config: Config) -> None:
     def pool(host: str, port: int) -> Pool:
         found = pools.get((host, port))
         if found is None:
-            found = pools[host, port] = Pool(loop, host, port, config.connect_timeout_s, config.request_timeout_s)
+            found = pools[host, port] = Pool(loop, host, port, config.timeouts)
         return found
 
     chance = random.Random(f"{config.service} {config.replica}")  # noqa: S311 - reproducible chances, not secrets

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FORWARDED = (
-    b"traceparent",
-    b"tracestate",
-    b"b3",
-    b"x-b3-traceid",
-    b"x-b3-spanid",
-    b"x-b3-parentspanid",
-    b"x-b3-sampled",
+from harness.wire.pool import Timeouts
+
+FORWARDED = frozenset(
+    (
+        b"traceparent",
+        b"tracestate",
+        b"b3",
+        b"x-b3-traceid",
+        b"x-b3-spanid",
+        b"x-b3-parentspanid",
+        b"x-b3-sampled",
+    )
 )
 """Headers of a trace, which an application has to pass on."""
 
@@ -44,8 +48,7 @@ class Config:
     receive_delay_ns: int
     error_rate: float
     body: bytes
-    connect_timeout_s: float
-    request_timeout_s: float
+    timeouts: Timeouts
     steps: tuple[tuple[Call, ...], ...]
 
 
@@ -65,8 +68,7 @@ def load(path: Path) -> Config:
         receive_delay_ns=document.get("receive_delay_us", 0) * 1000,
         error_rate=work["error_rate"],
         body=b"x" * work["response_bytes"],
-        connect_timeout_s=timeouts["connect"],
-        request_timeout_s=timeouts["request"],
+        timeouts=Timeouts(timeouts["connect"], timeouts["request"], timeouts["idle"]),
         steps=tuple(tuple(_call(call) for call in step) for step in document["steps"]),
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from harness.wire.client import Pool
+from harness.wire.pool import Pool
 from harness.wire.server import Request, ServerConnection, response
 from workloads.service.visit import App
 

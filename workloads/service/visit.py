@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from harness.wire.client import Answer, Pool
+from harness.wire.client import Answer
+from harness.wire.pool import Pool
 from harness.wire.server import Request, ServerConnection
 from workloads.service.config import FORWARDED, Call, Config
 from workloads.service.recorder import Recorder
