@@ -68,6 +68,22 @@ def test_lifetimes_are_as_asked_and_begin_a_minute_early(root: x509.Certificate,
     assert (root.not_valid_before_utc, root.not_valid_after_utc) == (minute_ago, NOW + timedelta(days=365))
 
 
+def late(key: certificates.Key, root: x509.Certificate, days: int, hours: int = 0) -> x509.Certificate:
+    """A leaf of one day, signed so long after the root."""
+    at = NOW + timedelta(days=days, hours=hours)
+    return certificates.leaf(root, key, key.public_key(), ALICE, at, timedelta(days=1), serial=4)
+
+
+def test_a_leaf_ends_with_its_issuer_at_the_latest(key: certificates.Key, root: x509.Certificate) -> None:
+    assert late(key, root, 363).not_valid_after_utc == NOW + timedelta(days=364)
+    assert late(key, root, 364, hours=12).not_valid_after_utc == root.not_valid_after_utc == NOW + timedelta(days=365)
+
+
+def test_an_authority_that_ended_signs_nothing(key: certificates.Key, root: x509.Certificate) -> None:
+    with pytest.raises(RefusedError, match="ended 1 day, 0:00:00 ago: make a new authority"):
+        late(key, root, 366)
+
+
 def test_a_request_for_the_allowed_identity_gives_its_key(key: certificates.Key) -> None:
     request = certificates.request(key, ALICE).public_bytes(PEM)
 
