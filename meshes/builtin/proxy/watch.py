@@ -11,11 +11,12 @@ endpoint. Answers other than 2xx have a JSON body `{"error": "<one sentence>"}`.
     200: `{"chain": "<PEM: leaf, then intermediates>", "bundle": "<PEM: trusted roots>", "lifetime_s": 3600.0,
     "not_after": 1790000000}`. `lifetime_s` is what is left of it now: the proxy renews after half of it, by its monotonic
     clock. `not_after` (Unix seconds) is only shown. 400: no such CSR; 401: no or wrong token and no certificate; 403: the
-    caller may not have the identity that the CSR asks for. Every renewal has a new key.
+    caller may not have the identity that the CSR asks for; 429: another of its CSRs is being signed; 503: signing failed.
+    Every renewal has a new key.
 
 `GET /v1/watch?name=NAME&version=V`: client certificate demanded. V is the version in force, 0 for none.
     200, `content-type: application/x-ndjson`, chunked, endless. One JSON object per line:
-    `{"kind": "snapshot", "snapshot": {…}}`: first at once, then whenever it changes (`meshes.builtin.snapshot`);
+    `{"kind": "snapshot", "snapshot": {…}}`: at once unless it is V, then whenever it changes (`meshes.builtin.snapshot`);
     `{"kind": "heartbeat"}`: at least every 5 s. Lines of other kinds are ignored. A line is at most 8 MiB long.
     After 15 s without a line the proxy takes the control plane for gone and connects anew.
     401: no certificate; 404: nobody of that name with that identity. The control plane may end the stream at any time (the
