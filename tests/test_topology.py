@@ -66,7 +66,7 @@ def test_hops_are_numbered_by_call_site(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "services", "hops"),
-    [("pair", "ab", 1), ("chain-4", "abcd", 3), ("fanout-4", "abcde", 4)],
+    [("pair", "ab", 1), ("chain-4", "abcd", 3), ("fanout-4", "abcde", 4), ("replicas", "ab", 1)],
 )
 def test_shipped_topologies(name: str, services: str, hops: int) -> None:
     topology = load_topology(registry.find_file("topologies", name), PROGRAM)
@@ -76,7 +76,7 @@ def test_shipped_topologies(name: str, services: str, hops: int) -> None:
 
 
 def test_every_shipped_topology_is_known_here() -> None:
-    assert sorted(registry.workload_files("topologies")) == ["chain-4", "fanout-4", "pair"]
+    assert sorted(registry.workload_files("topologies")) == ["chain-4", "fanout-4", "pair", "replicas"]
 
 
 @given(st.permutations("abcde"), st.sets(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcde")), max_size=10))
@@ -90,6 +90,13 @@ def test_callers_stand_before_callees_whatever_the_order_of_the_file(
     place = {service.name: number for number, service in enumerate(topology.services)}
     assert sorted(place) == list("abcde")
     assert all(place[caller] < place[callee] for caller in calls for callee in calls[caller])
+
+
+def test_many_ways_to_a_service_are_not_walked_one_by_one(tmp_path: Path) -> None:
+    """Each service calls the next one twice: 2 to the 99th ways to the last."""
+    ladder = "".join(f"  s{number}: {{calls: [s{number + 1}, s{number + 1}]}}\n" for number in range(99))
+    topology = loaded(tmp_path, f"name: t\nentry: s0\nservices:\n{ladder}  s99: {{}}\n")
+    assert (len(topology.services), len(topology.hops())) == (100, 198)
 
 
 def test_the_digest_is_of_the_content(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ class ServerConnection(asyncio.Protocol):
         self._refused = 0
         self._refusal = b""
         self._draining = False
+        self._paused = False
         self._read_ns = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,8 +86,6 @@ class ServerConnection(asyncio.Protocol):
         refused = 0
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            refused = 400
         except httptools.HttpParserError:
             refused = self._refused or 400
         # Outside of the parser, which would take an exception of the handler for one of its own.
@@ -94,6 +93,19 @@ class ServerConnection(asyncio.Protocol):
             self._handle(self._waiting.popleft())
         if refused:
             self._refuse(refused)
+
+    def pause_writing(self) -> None:
+        """The peer doesn't read its answers: nothing more is read or handled until it does."""
+        self._paused = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            if self._waiting and not self._busy:
+                self._handle(self._waiting.popleft())
 
     def on_message_begin(self) -> None:
         self._request = Request()
@@ -117,6 +129,8 @@ class ServerConnection(asyncio.Protocol):
             raise ValueError("body too large")
 
     def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            raise ValueError("another protocol is asked for")
         request = self._request
         request.method = self._parser.get_method()
         request.version = self._parser.get_http_version()
@@ -127,15 +141,18 @@ class ServerConnection(asyncio.Protocol):
         self._waiting.append(request)
 
     def answer(self, response: bytes) -> None:
-        """Write the response to the request in hand, then take up the next."""
+        """Write the response to the request in hand (to a HEAD without its body), then take up the next."""
         if self._transport is None:
             return
+        if self._current.method == b"HEAD":
+            response = response[: response.index(b"\r\n\r\n") + 4]
         self._transport.write(response)
         self._busy = False
         if self._draining or not self._current.keep_alive:
             self._transport.close()
         elif self._waiting:
-            self._handle(self._waiting.popleft())
+            if not self._paused:
+                self._handle(self._waiting.popleft())
         elif self._refusal:
             self._end_refused()
 

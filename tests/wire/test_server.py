@@ -114,10 +114,13 @@ def test_ambiguous_framing_is_refused_and_the_connection_closed(lines: bytes) ->
     peer = Peer().feed(b"POST / HTTP/1.1\r\nhost: x\r\n" + lines + b"\r\n\r\nhello")
     assert peer.statuses == [400]
     assert b"connection: close" in peer.transport.written
-    assert peer.transport.closed
+    assert (peer.requests, peer.transport.closed) == ([], True)
 
 
-@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\x16\x03\x01\x02\x00\x01", b"CONNECT b:80 HTTP/1.1\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"],
+)
 def test_what_is_no_request_is_refused(garbage: bytes) -> None:
     peer = Peer().feed(garbage)
     assert (peer.requests, peer.statuses, peer.transport.closed) == ([], [400], True)
@@ -173,8 +176,9 @@ def test_a_refusal_waits_for_the_answers_before_it() -> None:
     assert peer.transport.closed
 
 
-def test_nothing_is_read_after_a_refusal() -> None:
-    peer = Peer(wait=True).feed(GET + b"nonsense\r\n\r\n").feed(GET).feed(b"more nonsense")
+@pytest.mark.parametrize("bad", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"])
+def test_nothing_is_read_after_a_refusal(bad: bytes) -> None:
+    peer = Peer(wait=True).feed(GET + bad).feed(GET).feed(b"more nonsense")
     peer.connection.answer(b"<1>")
     assert (len(peer.requests), peer.statuses, peer.transport.late) == (1, [400], b"")
 
@@ -209,6 +213,37 @@ def test_a_peer_that_left_is_told_nothing_more() -> None:
     peer.connection.answer(b"<1>")
     peer.connection.drain()
     assert (peer.transport.written, len(peer.requests), peer.ended) == (b"", 1, 1)
+
+
+def test_a_peer_that_does_not_read_its_answers_is_not_served_until_it_does() -> None:
+    peer = Peer(wait=True).feed(GET * 3)
+    peer.connection.pause_writing()
+    peer.connection.answer(b"<1>")
+    assert (len(peer.requests), peer.transport.reading) == (1, False)
+    peer.connection.resume_writing()
+    assert (len(peer.requests), peer.transport.reading) == (2, True)
+    peer.connection.pause_writing()
+    peer.connection.resume_writing()
+    assert len(peer.requests) == 2
+    peer.connection.answer(b"<2>")
+    assert len(peer.requests) == 3
+
+
+def test_the_transport_of_a_peer_that_left_is_not_touched() -> None:
+    peer = Peer().feed(GET)
+    peer.transport.closed = True
+    peer.connection.pause_writing()
+    assert peer.transport.reading
+    peer.connection.connection_lost(None)
+    peer.connection.resume_writing()
+
+
+def test_the_answer_to_a_head_has_no_body() -> None:
+    peer = Peer(wait=True).feed(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n" + GET)
+    peer.connection.answer(response(200, b"{}"))
+    peer.connection.answer(response(200, b"{}"))
+    head, get = response(200, b"")[:-2], response(200, b"{}")
+    assert peer.transport.written == head.replace(b"length: 0", b"length: 2") + b"\r\n" + get
 
 
 def test_a_response_is_framed_by_its_length() -> None:

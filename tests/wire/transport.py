@@ -11,6 +11,7 @@ class FakeTransport(asyncio.Transport):
         self.written = b""
         self.late = b""
         self.closed = False
+        self.reading = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.closed:
@@ -22,6 +23,12 @@ class FakeTransport(asyncio.Transport):
         self.closed = True
 
     abort = close
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def is_closing(self) -> bool:
         return self.closed
