@@ -57,7 +57,7 @@ def main() -> None:
     """Run the command line; never returns."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="hoptax", standalone_mode=False)
     except TyperException as error:
         _end(error.format_message(), UsageError.exit_code)
     except HoptaxError as error:
