@@ -144,7 +144,7 @@ NAMES = {
     HEAD.replace("[baseline]", "[istio]") + LOADS: "unknown mesh 'istio': have baseline, builtin, envoy",
     HEAD.replace("[baseline]", "['envoy[fast]']") + LOADS: "unknown feature 'fast': have least-request, mtls",
     HEAD.replace("[pair]", "[chain-5]") + LOADS: (
-        "unknown topology 'chain-5': have chain-4, fanout-4, pair, or give the path of a YAML file"
+        "unknown topology 'chain-5': have chain-4, fanout-4, pair, replicas, or give the path of a YAML file"
     ),
     HEAD + LOADS + "reference: envoy": "unknown reference arm 'envoy': have baseline",
     HEAD + LOADS + "contrasts: [[baseline, envoy]]": "unknown arm of a contrast 'envoy': have baseline",

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ class Replicas:
         return {
             "calls": sum(each["calls"] for each in found),
             "errors": sum(each["errors"] for each in found),
+            "error_kinds": dict(sum((Counter(each["error_kinds"]) for each in found), Counter[str]())),
             "sums_ns": {part: sum(each["sums_ns"][part] for each in found) for part in found[0]["sums_ns"]}
             if found
             else {},

@@ -51,6 +51,7 @@ def test_stamps_that_run_backwards_are_an_error_and_measure_nothing(order: list[
     counts = hop(recorder)
     forwards = order == sorted(order)
     assert (counts["calls"], counts["errors"], sum(counts["elapsed"].values())) == (1, not forwards, forwards)
+    assert counts["error_kinds"] == ({} if forwards else {"clock": 1})
 
 
 def test_a_retried_call_measures_nothing() -> None:
@@ -63,9 +64,16 @@ def test_a_retried_call_measures_nothing() -> None:
 
 def test_a_failed_call_measures_nothing() -> None:
     recorder = Recorder()
-    recorder.failed(HOP, START)
+    recorder.failed(HOP, "closed", START)
     counts = hop(recorder)
     assert (counts["calls"], counts["errors"], counts["transit"]) == (1, 1, {})
+
+
+def test_errors_are_counted_by_kind() -> None:
+    recorder = Recorder()
+    for kind in ("timeout", "503", "timeout"):
+        recorder.failed(HOP, kind, START)
+    assert (hop(recorder)["errors"], hop(recorder)["error_kinds"]) == (3, {"timeout": 2, "503": 1})
 
 
 def test_a_call_belongs_to_the_second_of_its_answer() -> None:
@@ -82,20 +90,20 @@ def test_a_call_belongs_to_the_second_of_its_answer() -> None:
 def test_asked_seconds_include_the_first_and_not_the_end() -> None:
     recorder = Recorder()
     for second in range(5):
-        recorder.failed(HOP, second * NS_PER_S)
+        recorder.failed(HOP, "closed", second * NS_PER_S)
     assert list(recorder.seconds(1, 3)) == ["1", "2"]
 
 
 def test_old_seconds_are_forgotten_so_that_a_service_may_run_for_days() -> None:
     recorder = Recorder()
     for second in range(3 * KEEP_S):
-        recorder.failed(HOP, second * NS_PER_S)
+        recorder.failed(HOP, "closed", second * NS_PER_S)
     kept = recorder.seconds(0, 2**62)
     assert (len(kept), min(map(int, kept)), max(map(int, kept))) == (KEEP_S + 1, 2 * KEEP_S - 1, 3 * KEEP_S - 1)
 
 
 def test_reset_forgets_everything() -> None:
     recorder = Recorder()
-    recorder.failed(HOP, START)
+    recorder.failed(HOP, "closed", START)
     recorder.reset()
     assert recorder.seconds(0, 2**62) == {}

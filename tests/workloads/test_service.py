@@ -1,5 +1,6 @@
 """The fan-out service as processes on loopback: what it answers, what it counts, and how it ends."""
 
+import json
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -92,6 +93,38 @@ def test_calls_of_a_step_overlap_and_steps_follow_each_other(tmp_path: Path) -> 
     assert answered - received >= max(elapsed["a#0>b/http"], elapsed["a#1>c/http"]) + elapsed["a#2>b/http"]
 
 
+TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+
+
+def test_a_sampled_request_is_answered_with_its_hop_tree(tmp_path: Path) -> None:
+    """a calls b, which calls c: stamps nest as the calls do, and agree with what the hops were counted as."""
+    topology = Topology("t", "a", (service("a", (Call("b"),)), service("b", (Call("c"),)), service("c")))
+    with running(topology, tmp_path) as replicas:
+        reply = replicas.call(TRACE)
+        elapsed = replicas.hop()["sums_ns"]["elapsed"]
+    tree = json.loads(reply.body)
+    (b,) = tree["calls"]
+    (c,) = b["calls"]
+    assert (tree["service"], b["hop"], c["hop"], c["calls"]) == ("a", "a#0>b/http", "b#0>c/http", [])
+    assert (tree["received_ns"], b["done_ns"] - b["sent_ns"]) == (reply.stamps[0], elapsed)
+    order = [reply.stamps[0], b["sent_ns"], b["received_ns"], c["sent_ns"], c["received_ns"]]
+    order += [c["answered_ns"], c["done_ns"], b["answered_ns"], b["done_ns"], reply.stamps[1]]
+    assert order == sorted(order)
+
+
+def test_a_leaf_asked_for_its_tree_has_one_without_calls_and_others_get_what_they_always_get(chain: Replicas) -> None:
+    asked = chain.ask("b-0", "/", APP_PORT, headers=TRACE)
+    assert (json.loads(asked.body)["service"], json.loads(asked.body)["calls"]) == ("b", [])
+    assert chain.call({"traceparent": TRACE["traceparent"][:-1] + "0"}).body == b"x" * 128
+
+
+def test_the_tree_of_a_failed_request_says_where_it_failed(tmp_path: Path) -> None:
+    with running(pair(error_rate=1.0), tmp_path) as replicas:
+        reply = replicas.call(TRACE)
+    (b,) = json.loads(reply.body)["calls"]
+    assert (reply.status, b["status"], b["error"], b["replica"]) == (502, 500, "500", 0)
+
+
 def test_replicas_take_turns(tmp_path: Path) -> None:
     topology = Topology("t", "a", (service("a", (Call("b"),)), service("b", replicas=2)))
     with running(topology, tmp_path) as replicas:
@@ -120,7 +153,7 @@ def test_a_failed_step_is_the_last(tmp_path: Path) -> None:
 def test_a_callee_that_is_down_is_a_502(tmp_path: Path) -> None:
     with running(pair(), tmp_path, without="b") as replicas:
         assert replicas.call().status == 502
-        assert replicas.hop()["errors"] == 1
+        assert replicas.hop()["error_kinds"] == {"connect": 1}
 
 
 def test_a_callee_that_goes_away_is_found_again(chain: Replicas) -> None:
@@ -136,7 +169,7 @@ def test_a_callee_that_is_too_slow_is_a_504(tmp_path: Path) -> None:
     with running(pair(sleep_us=10_000_000), tmp_path, Traffic(request_timeout_s=0.1)) as replicas:
         assert replicas.call().status == 504
         hop = replicas.hop()
-        assert (hop["calls"], hop["errors"]) == (1, 1)
+        assert (hop["calls"], hop["errors"], hop["error_kinds"]) == (1, 1, {"timeout": 1})
 
 
 @pytest.mark.parametrize("stamps", [None, "", "soon", "1", "1,2,3"])
@@ -148,7 +181,7 @@ def test_an_answer_without_readable_stamps_is_a_502(tmp_path: Path, stamps: str 
 
     with running(pair(), tmp_path, without="b") as replicas, stranger(replicas.address["b-0"], answer):
         assert replicas.call().status == 502
-        assert replicas.hop()["errors"] == 1
+        assert replicas.hop()["error_kinds"] == {"stamps": 1}
 
 
 def test_a_call_of_probability_zero_is_never_made(tmp_path: Path) -> None:

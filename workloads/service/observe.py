@@ -1,6 +1,6 @@
 """The observe port: what this replica counted, for probes. Never meshed, never measured.
 
-`GET /hops?from=S&to=S` calls by second and hop · `GET /served` what arrived at the app port · `POST /reset` forget · `GET /ready`.
+`GET /hops?from=S&to=S` calls by second and hop · `GET /served` requests and connections that arrived · `POST /reset` forget · `GET /ready`.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from harness.wire.server import Request, ServerConnection, response
 from workloads.service.visit import App
 
 HOPS_SCHEMA = 1
-# 1: seconds → hop → calls, errors, retried, sums_ns and buckets of elapsed, request, callee, response, transit.
+# 1: seconds → hop → calls, errors, error_kinds, retried, sums_ns and buckets of elapsed, request, callee, response, transit.
 
 FOREVER = 2**62
 

@@ -10,22 +10,29 @@ PARTS = ("elapsed", "request", "callee", "response", "transit")
 
 
 class Counts:
-    """One hop in one second. `errors` and `retried` calls are in `calls` and in no bucket."""
+    """One hop in one second. `errors` and `retried` calls are in `calls` and in no bucket; `kinds` says which errors."""
 
-    __slots__ = ("buckets", "calls", "errors", "retried", "sums")
+    __slots__ = ("buckets", "calls", "errors", "kinds", "retried", "sums")
 
     def __init__(self) -> None:
         self.calls = 0
         self.errors = 0
+        self.kinds: dict[str, int] = {}
         self.retried = 0
         self.sums = [0, 0, 0, 0]
         self.buckets: tuple[dict[int, int], ...] = ({}, {}, {}, {}, {})
+
+    def error(self, kind: str) -> None:
+        """One more call without a usable answer."""
+        self.errors += 1
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
 
     def document(self) -> dict[str, Any]:  # Any: JSON values
         """As `/hops` ships it."""
         return {
             "calls": self.calls,
             "errors": self.errors,
+            "error_kinds": self.kinds,
             "retried": self.retried,
             "sums_ns": dict(zip(PARTS, self.sums, strict=False)),
             **dict(zip(PARTS, self.buckets, strict=True)),
@@ -39,7 +46,7 @@ class Recorder:
         self._seconds: dict[int, dict[str, Counts]] = {}
 
     def call(self, hop: str, sent_ns: int, received_ns: int, answered_ns: int, done_ns: int, attempts: int) -> None:
-        """A call that was answered. Stamps that run backwards can't be of one clock: the call counts as an error.
+        """A call that was answered. Stamps that run backwards can't be of one clock: the call is an error, `clock`.
 
         The three parts add up to `elapsed` exactly, since they share their ends.
         """
@@ -49,7 +56,7 @@ class Recorder:
             counts.retried += 1
             return
         if not sent_ns <= received_ns <= answered_ns <= done_ns:
-            counts.errors += 1
+            counts.error("clock")
             return
         request, callee, response = received_ns - sent_ns, answered_ns - received_ns, done_ns - answered_ns
         values = (done_ns - sent_ns, request, callee, response, request + response)
@@ -60,11 +67,11 @@ class Recorder:
         for part in range(4):
             sums[part] += values[part]
 
-    def failed(self, hop: str, done_ns: int) -> None:
-        """A call without a usable answer."""
+    def failed(self, hop: str, kind: str, done_ns: int) -> None:
+        """A call without a usable answer; `kind` is the client's error, the status, or `stamps` if it had none to read."""
         counts = self._counts(hop, done_ns)
         counts.calls += 1
-        counts.errors += 1
+        counts.error(kind)
 
     def reset(self) -> None:
         """Forget everything."""

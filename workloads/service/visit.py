@@ -1,7 +1,7 @@
 """One request on its way through a service: work, then the script's steps, then the answer. A state machine of callbacks.
 
 The answer carries `x-hoptax-stamps: received,answered` (CLOCK_MONOTONIC ns). A call that can't be completed makes it 502, one that
-timed out 504, an answer of 500 or above 502: the user of this service sees that something behind it failed.
+timed out 504, an answer of 400 or above or without stamps 502: the user of this service sees that something behind it failed.
 """
 
 import random
@@ -12,6 +12,7 @@ from functools import partial
 from harness.wire.client import Answer
 from harness.wire.pool import Pool
 from harness.wire.server import Request, ServerConnection
+from workloads.service import trace
 from workloads.service.config import FORWARDED, Call, Config
 from workloads.service.recorder import Recorder
 from workloads.service.work import Sleeper, burn, spin
@@ -56,9 +57,7 @@ class App:
         self.steps = [[Site(call, pool) for call in step] for step in config.steps]
         self.requests = 0
         self.last: Request | None = None
-        self._ends = (
-            b"content-length: %d\r\ncontent-type: application/octet-stream\r\n\r\n" % len(config.body) + config.body
-        )
+        self._filler = ending(b"application/octet-stream", config.body)
         self._plain = not (
             config.receive_delay_ns or config.cpu_ns or config.sleep_ns or config.error_rate or self.steps
         )
@@ -67,7 +66,7 @@ class App:
         """Answer at once if there is nothing to do, else start a visit."""
         self.requests += 1
         self.last = request
-        if self._plain:
+        if self._plain and request.header(b"traceparent") is None:
             connection.answer(self.answer(200, request.received_ns))
             return
         if self.config.receive_delay_ns:
@@ -75,16 +74,21 @@ class App:
             request.received_ns = time.monotonic_ns()
         Visit(self, request, connection).begin()
 
-    def answer(self, status: int, received_ns: int) -> bytes:
-        """The whole response, its second stamp taken now."""
+    def answer(self, status: int, received_ns: int, end: bytes = b"") -> bytes:
+        """The whole response, its second stamp taken now. `end` replaces the filler."""
         stamps = b"x-hoptax-stamps: %d,%d\r\n" % (received_ns, time.monotonic_ns())
-        return STATUS_LINES[status] + stamps + self._ends
+        return STATUS_LINES[status] + stamps + (end or self._filler)
+
+
+def ending(content_type: bytes, body: bytes) -> bytes:
+    """The rest of a response: headers about the body, and the body."""
+    return b"content-length: %d\r\ncontent-type: %s\r\n\r\n%s" % (len(body), content_type, body)
 
 
 class Visit:
     """One request in progress."""
 
-    __slots__ = ("_app", "_connection", "_pending", "_request", "_status", "_step", "_trace")
+    __slots__ = ("_app", "_calls", "_connection", "_pending", "_request", "_status", "_step", "_trace")
 
     def __init__(self, app: App, request: Request, connection: ServerConnection) -> None:
         self._app = app
@@ -93,7 +97,9 @@ class Visit:
         self._step = 0
         self._pending = 0
         self._status = 200
-        self._trace = b"".join(b"%s: %s\r\n" % pair for pair in request.headers if pair[0] in FORWARDED)
+        self._trace = b"".join([b"%s: %s\r\n" % pair for pair in request.headers if pair[0] in FORWARDED])
+        asked = self._trace and trace.sampled(request.header(b"traceparent"))
+        self._calls: list[trace.Json] | None = [] if asked else None
 
     def begin(self) -> None:
         """Do the work, then the first step."""
@@ -126,25 +132,33 @@ class Visit:
         self._end()
 
     def _answered(self, hop: str, answer: Answer) -> None:
-        status = self._judge(hop, answer)
-        if status != 200:
-            self._status = status
+        stamps, attempts, error = _read(answer)
+        if error or stamps is None:
+            self._app.recorder.failed(hop, error, answer.done_ns)
+            self._status = 504 if error in {"timeout", "504"} else 502
+        else:
+            self._app.recorder.call(hop, answer.sent_ns, *stamps, answer.done_ns, attempts)
+        if self._calls is not None:
+            self._calls.append(trace.call(hop, answer, stamps, attempts, error))
         self._pending -= 1
         if not self._pending:
             self._next()
 
-    def _judge(self, hop: str, answer: Answer) -> int:
-        if answer.error or answer.status >= 400:
-            self._app.recorder.failed(hop, answer.done_ns)
-            return 504 if answer.error == "timeout" or answer.status == 504 else 502
-        try:
-            received_ns, answered_ns = map(int, (answer.header(b"x-hoptax-stamps") or b"").split(b","))
-            attempts = int(answer.header(b"x-envoy-attempt-count") or 1)
-        except ValueError:
-            self._app.recorder.failed(hop, answer.done_ns)
-            return 502
-        self._app.recorder.call(hop, answer.sent_ns, received_ns, answered_ns, answer.done_ns, attempts)
-        return 200
-
     def _end(self) -> None:
-        self._connection.answer(self._app.answer(self._status, self._request.received_ns))
+        app, received_ns = self._app, self._request.received_ns
+        end = b""
+        if self._calls is not None:
+            tree = trace.document(app.config.service, app.config.replica, received_ns, self._calls)
+            end = ending(trace.CONTENT_TYPE, tree)
+        self._connection.answer(app.answer(self._status, received_ns, end))
+
+
+def _read(answer: Answer) -> tuple[trace.Stamps | None, int, str]:
+    """The callee's stamps, the attempts that all proxies on the way and the client made, and what is wrong ("" = nothing)."""
+    error = answer.error or (str(answer.status) if answer.status >= 400 else "")
+    try:
+        received_ns, answered_ns = map(int, (answer.header(b"x-hoptax-stamps") or b"").split(b","))
+        attempts = int(answer.header(b"x-envoy-attempt-count") or 1)
+    except ValueError:
+        return None, answer.attempts, error or "stamps"
+    return (received_ns, answered_ns), max(attempts, answer.attempts), error
