@@ -46,12 +46,14 @@ format: $(DEV) ## rewrite the code in the house format
 e2e: $(DEV) ## slow lane: whole experiments
 	$(BIN)/python -m pytest -m e2e
 
-trust: $(DEV) ## the evidence of docs/trust.md, measured again (about 40 minutes)
+trust: $(DEV) ## the evidence of docs/trust.md, measured again (about half an hour on a quiet machine)
+	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.trust
 
-benchmarks: $(DEV) ## engine, service and proxy against their references (wrk, h2load, nginx needed)
+benchmarks: $(DEV) ## engine, service and proxy against their references (needs wrk, h2load and nginx)
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.proxy
 
 lock: $(DEV) ## resolve the pins again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --extra envoy pyproject.toml requirements/build.in -o requirements/bench.txt
