@@ -17,6 +17,7 @@ from harness.model.errors import EnvironmentFailure
 from harness.model.program import Program
 
 RESULT = recorded(rounds=2, rate_rps=30.0, window_s=1.0)
+TOPOLOGIES = sorted(registry.workload_files("topologies"))
 TINY = """
 name: tiny
 arms: [baseline]
@@ -59,7 +60,7 @@ WRONG = {
     "run quick --arms envoy[fast]": "unknown feature 'fast': have least-request, mtls",
     "run quick --arms baseline[mtls]": "mesh 'baseline' has no 'mtls': it can do nothing beyond carrying traffic",
     "run quick --rounds 0": "0 rounds: allowed are 1 to 200 (6 or more give an interval)",
-    "up nope": "unknown topology 'nope': have chain-4, fanout-4, pair, replicas, or give the path of a YAML file",
+    "up nope": f"unknown topology 'nope': have {', '.join(TOPOLOGIES)}, or give the path of a YAML file",
     "up pair --arm istio": "unknown mesh 'istio': have baseline, builtin, envoy",
     "up pair --arm baseline,builtin": ("--arm takes one arm, got 2 ('baseline,builtin'): e.g. --arm 'builtin[mtls]'"),
     "report nowhere": "nowhere is no result: it has no manifest.json; give a folder that `hoptax run` made",
@@ -199,7 +200,7 @@ def test_a_reader_that_had_enough_is_no_failure() -> None:
 
 def test_lists_name_what_is_installed(hoptax: Run) -> None:
     assert [line.split()[0] for line in hoptax("list")[1].splitlines()] == ["baseline", "builtin", "envoy"]
-    assert hoptax("list", "topologies")[1].split() == ["chain-4", "fanout-4", "pair", "replicas"]
+    assert hoptax("list", "topologies")[1].split() == TOPOLOGIES
     assert json.loads(hoptax("list", "experiments", "--json")[1]) == [{"name": "quick"}]
     rows = {row["name"]: row for row in json.loads(hoptax("list", "arms", "--json")[1])}
     assert rows["baseline"]["features"] == {}

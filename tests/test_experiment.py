@@ -11,6 +11,7 @@ from harness.model.run import Load
 
 HEAD = "name: q\narms: [baseline]\ntopologies: [pair]\n"
 LOADS = "loads: {one: {rate: 10}}\n"
+SHIPPED = ", ".join(sorted(registry.workload_files("topologies")))
 FULL = """
 name: full
 arms: [baseline, "builtin[least-request,mtls]", builtin]
@@ -144,7 +145,7 @@ NAMES = {
     HEAD.replace("[baseline]", "[istio]") + LOADS: "unknown mesh 'istio': have baseline, builtin, envoy",
     HEAD.replace("[baseline]", "['envoy[fast]']") + LOADS: "unknown feature 'fast': have least-request, mtls",
     HEAD.replace("[pair]", "[chain-5]") + LOADS: (
-        "unknown topology 'chain-5': have chain-4, fanout-4, pair, replicas, or give the path of a YAML file"
+        f"unknown topology 'chain-5': have {SHIPPED}, or give the path of a YAML file"
     ),
     HEAD + LOADS + "reference: envoy": "unknown reference arm 'envoy': have baseline",
     HEAD + LOADS + "contrasts: [[baseline, envoy]]": "unknown arm of a contrast 'envoy': have baseline",
