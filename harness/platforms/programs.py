@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,19 @@ def command(program: Program) -> tuple[str, ...]:
     if program.module:
         if _module_file(program.module) is None:
             raise _missing(program)
-        return (sys.executable, *program.flags, "-m", program.module)
+        return (sys.executable, *program.flags, *_bytecode_cache(program), "-m", program.module)
     return (str(_file(program)),)
+
+
+def _bytecode_cache(program: Program) -> tuple[str, ...]:
+    """A writable place for byte code of the rare kind that `-OO` makes.
+
+    A distribution's Python ships none of it and a user can't add any: every start would compile the standard library again,
+    for half a second and five megabytes.
+    """
+    if "-OO" not in program.flags or not os.access(sys.prefix, os.W_OK):
+        return ()
+    return ("-X", f"pycache_prefix={Path(sys.prefix) / 'var' / 'pycache'}")
 
 
 def describe(program: Program) -> dict[str, str]:
@@ -69,7 +81,8 @@ def _module_file(module: str) -> Path | None:
 
 
 def _package_folder(module: str) -> Path:
-    file = _module_file(module)
+    """The folder of `a.b` for a module `a.b.c`: what lies beside a program is part of it."""
+    file = _module_file(".".join(module.split(".")[:2]))
     if file is None:
         raise EnvironmentFailure(f"module {module} is missing: install the package that has it")
     return file.parent
