@@ -22,3 +22,20 @@ def test_load_has_the_last_cpu_and_the_system_the_others(
     placement = place(cpus)
 
     assert (placement.system, placement.load, placement.apart) == (system, load, apart)
+
+
+@pytest.mark.parametrize(
+    ("cores", "system", "load"),
+    [
+        ("0011", (0, 1), (2, 3)),
+        ("0101", (0, 2), (1, 3)),
+        ("00", (0,), (1,)),
+        ("001", (0, 1), (2,)),
+    ],
+)
+def test_a_core_is_given_away_whole_unless_it_is_the_only_one(
+    cores: str, system: tuple[int, ...], load: tuple[int, ...]
+) -> None:
+    placement = place(range(len(cores)), cores.__getitem__)
+
+    assert (placement.system, placement.load) == (system, load)
