@@ -16,6 +16,7 @@ from harness.model.platform import Placement
 from harness.model.program import Program
 from harness.platforms import programs
 from harness.platforms.addresses import AddressBlock
+from harness.platforms.cores import core_of
 from harness.platforms.placement import place
 from harness.platforms.process import ProcessPlatform
 from harness.platforms.supervised import Supervised
@@ -27,9 +28,12 @@ from harness.trial import Bench
 def stage(arms: Iterable[Arm]) -> Iterator[tuple[Bench, Facts]]:
     """Everything a trial needs. The harness moves to the load's CPUs; leaving ends all units and removes the folder."""
     before = os.sched_getaffinity(0)
-    placement = place(sorted(before))
+    placement = place(sorted(before), core_of)
     facts = _facts(tuple(arms), placement)
-    with AddressBlock() as addresses, Supervised(Path(tempfile.mkdtemp(prefix="hoptax-"))) as supervised:
+    with (
+        AddressBlock() as addresses,
+        Supervised(Path(tempfile.mkdtemp(prefix="hoptax-")), [addresses.fileno()]) as supervised,
+    ):
         folder = supervised.folder
         os.sched_setaffinity(0, placement.load)
         try:

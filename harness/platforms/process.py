@@ -1,30 +1,30 @@
 """The process platform: a plan as plain processes on loopback, no root, no cluster. Ends everything it started, whatever happens."""
 
 import secrets
-import socket
 import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import PlatformFacts
-from harness.model.plan import Plan, Ready, Unit
+from harness.model.plan import Plan, Unit
 from harness.model.platform import Placement, RunningUnit, Usage
 from harness.platforms import counters, programs
 from harness.platforms.addresses import AddressBlock
 from harness.platforms.confine import confine
 from harness.platforms.ports import check_free
+from harness.platforms.readiness import is_ready
 from harness.platforms.references import resolve_unit
 from harness.platforms.supervised import Supervised
 
 POLL_S = 0.004
 LOG_LINES = 15
 ISSUE_WITHIN_S = 30
+EXIT_TOLD_WITHIN_S = 1.0
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 """Units get this and what their plan says, never the user's environment."""
 
@@ -155,7 +155,7 @@ class ProcessDeployment:
         )
 
     def _is_ready(self, unit: Unit) -> bool:
-        return unit.ready is None or _answers(self._addresses[unit.host], unit.ready)
+        return unit.ready is None or is_ready(self._addresses[unit.host], unit.ready)
 
     def entry_url(self) -> str:
         return f"http://{self._addresses[self.plan.entry_host]}:{self.plan.entry_port}"
@@ -164,7 +164,12 @@ class ProcessDeployment:
         return self._addresses[host]
 
     def usage(self, unit: str, *, memory: bool = True) -> Usage:
-        return counters.usage(self.units[unit].pid, memory=memory)
+        try:
+            return counters.usage(self.units[unit].pid, memory=memory)
+        except OSError as error:
+            self._supervised.await_exit(unit, EXIT_TOLD_WITHIN_S)
+            self.check()
+            raise EnvironmentFailure(f"what unit {unit!r} uses can't be read: {error}; is /proc restricted?") from error
 
     def machine_cpu_ns(self) -> tuple[int, int]:
         return counters.machine_cpu_ns(self.placement.system, Path("/proc/stat").read_text())
@@ -220,21 +225,6 @@ def _if_there(folder: Path) -> str | None:
 
 def _lookup(addresses: Mapping[str, str], workspace: Path, authority: Path) -> References:
     return References(addresses, workspace, authority)
-
-
-def _answers(address: str, ready: Ready) -> bool:
-    if not ready.path:
-        with socket.socket() as attempt:
-            attempt.settimeout(1)
-            return attempt.connect_ex((address, ready.port)) == 0
-    connection = HTTPConnection(address, ready.port, timeout=1)
-    try:
-        connection.request("GET", ready.path)
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _run(plan: Plan, words: list[str]) -> None:

@@ -1,11 +1,16 @@
 """The harness's end of the supervisor: starts it, sends commands, keeps what it tells. Decides nothing about units."""
 
 import json
+import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,20 +22,24 @@ ANSWER_WITHIN_S = 10.0
 
 
 class Supervised:
-    """A context: a supervisor that runs. Leaving it ends every unit and removes `folder`."""
+    """A context: a supervisor that runs. Leaving it ends every unit and removes `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    The supervisor keeps the descriptors in `holding` open until all units have ended, even if the harness doesn't live to see it.
+    """
+
+    def __init__(self, folder: Path, holding: Sequence[int] = ()) -> None:
         self.folder = folder
         ours, theirs = socket.socketpair()
         self._channel = ours
         self._buffer = b""
+        self._receiving = threading.Lock()
         self.pids: dict[str, int] = {}
         self.exits: dict[str, int] = {}
         self._failures: dict[str, str] = {}
-        words = [sys.executable, "-S", "-E", supervisor.__file__, str(theirs.fileno()), str(folder)]
+        words = [sys.executable, "-S", "-E", supervisor.__file__, *map(str, [theirs.fileno(), folder, *holding])]
         self._process = subprocess.Popen(
             words,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), *holding],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -67,14 +76,36 @@ class Supervised:
         """Take in what the supervisor has told so far."""
         self._receive(0.0)
 
+    def await_exit(self, name: str, within_s: float) -> None:
+        """Return when the unit's end has been told, or after `within_s`."""
+        give_up = time.monotonic() + within_s
+        while name not in self.exits and (left := give_up - time.monotonic()) > 0:
+            self._receive(left, lambda: name in self.exits)
+
     def close(self) -> None:
         """Close the pipe: the supervisor ends whatever is left, removes the folder and goes."""
         self._channel.close()
+        self._finish()
+
+    def _finish(self) -> None:
         try:
             self._process.wait(supervisor.ENDING_WITHIN_S + 5)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+        if self._process.wait():
+            self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """The supervisor was killed: do its last duty for it. A daemon that left its unit's tree can't be found any more."""
+        units = [self.pids.pop(name) for name in list(self.pids) if name not in self.exits]
+        for pid in {each for unit in units for each in (unit, *supervisor.descendants(unit))}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _gone(self) -> EnvironmentFailure:
+        self._finish()
+        return EnvironmentFailure("the supervisor is gone, and every unit with it: was it killed?")
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +119,7 @@ class Supervised:
         try:
             self._channel.sendall(json.dumps(command).encode() + b"\n")
         except OSError as error:
-            raise EnvironmentFailure("the supervisor is gone, and every unit with it: was it killed?") from error
+            raise self._gone() from error
 
     def _await(self, condition: Callable[[], bool], extra_s: float = 0.0) -> None:
         give_up = time.monotonic() + ANSWER_WITHIN_S + extra_s
@@ -98,21 +129,28 @@ class Supervised:
                 raise EnvironmentFailure(
                     f"the supervisor didn't answer within {ANSWER_WITHIN_S + extra_s:.0f} s: is the machine stalled?"
                 )
-            self._receive(left)
+            self._receive(left, condition)
 
-    def _receive(self, timeout_s: float) -> None:
-        self._channel.settimeout(timeout_s)
-        try:
-            data = self._channel.recv(1 << 16)
-        except (BlockingIOError, TimeoutError):
-            return
-        finally:
-            self._channel.settimeout(None)
-        if not data:
-            raise EnvironmentFailure("the supervisor is gone, and every unit with it: was it killed?")
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            self._note(json.loads(line))
+    def _receive(self, timeout_s: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """By one thread at a time: who samples usage and who runs the trial may both find that a unit has ended.
+
+        What another thread has received meanwhile may be `enough`.
+        """
+        with self._receiving:
+            if enough():
+                return
+            self._channel.settimeout(timeout_s)
+            try:
+                data = self._channel.recv(1 << 16)
+            except (BlockingIOError, TimeoutError):
+                return
+            finally:
+                self._channel.settimeout(None)
+            if not data:
+                raise self._gone()
+            *lines, self._buffer = (self._buffer + data).split(b"\n")
+            for line in lines:
+                self._note(json.loads(line))
 
     def _note(self, event: Mapping[str, Any]) -> None:  # Any: JSON values
         name = str(event["name"])

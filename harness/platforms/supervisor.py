@@ -3,9 +3,10 @@
 A program of its own, run by file name and importing the standard library alone. It doesn't rely on parent-death signals: hoptax
 may end normally, by an exception, by a signal or by kill -9, and in every case the kernel closes the pipe.
 
-    python supervisor.py FD FOLDER
+    python supervisor.py FD FOLDER [HELD_FD…]
 
-FD is a connected Unix socket; FOLDER is removed at the end (it holds keys). Commands come as one JSON object a line:
+FD is a connected Unix socket; FOLDER is removed at the end (it holds keys); each HELD_FD is kept open, for what it stands for
+(addresses, say) stays ours until all units have ended. Commands come as one JSON object a line:
 
     {"op": "start", "name": …, "argv": […], "env": {…}, "cwd": …, "log": …, "cpus": […]}
     {"op": "stop", "name": …, "grace_s": 2.0}
@@ -177,14 +178,17 @@ def end_all() -> None:
 
 def main() -> None:
     """Serve, then end everything and remove the run's folder."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    os.set_inheritable(channel.fileno(), False)
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    channel_fd, folder, *held = sys.argv[1:]
+    for descriptor in map(int, (channel_fd, *held)):
+        os.set_inheritable(descriptor, False)
+    channel = socket.socket(fileno=int(channel_fd))
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "this kernel makes no process a subreaper, so daemons could outlive the run")
     try:
         Supervisor(channel).run()
     finally:
         end_all()
-        shutil.rmtree(sys.argv[2], ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

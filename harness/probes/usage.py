@@ -1,13 +1,16 @@
 """CPU and memory of every unit at the edges of a window. It reads a Deployment and keeps what it read; sums are done elsewhere."""
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import Any
 
+from harness.model.errors import EnvironmentFailure
 from harness.model.platform import Deployment, Usage
 from harness.model.run import UnitUsage
 
 SAMPLE_EVERY_S = 1.0
+LOWEST_PRIORITY = 19
 SIZES = ("rss_bytes", "pss_bytes", "uss_bytes")
 
 
@@ -45,10 +48,12 @@ class WindowUsage:
         self._sampler.start()
 
     def close(self) -> None:
-        """The window ends."""
-        self._last = self._edge()
+        """The window ends; EnvironmentFailure if a unit did before it."""
         self._stop.set()
-        self._sampler.join()
+        try:
+            self._last = self._edge()
+        finally:
+            self._sampler.join()
 
     def loaded(self) -> None:
         """Memory after the load, before anything is freed for lack of use."""
@@ -95,11 +100,14 @@ class WindowUsage:
         )
 
     def _sample(self) -> None:
+        """The thread gives way to the generator, which has the same CPU. It ends with a unit: `close` finds that out again, and says it."""
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
         first = self._first
-        if first is None:
-            return
-        while not self._stop.wait(self._every_s):
-            now = self._read(memory=False)
+        while first is not None and not self._stop.wait(self._every_s):
+            try:
+                now = self._read(memory=False)
+            except EnvironmentFailure:
+                return
             self._samples.append(
                 {
                     "at_ns": max(usage.at_ns for usage in now.values()),

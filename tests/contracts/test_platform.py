@@ -25,7 +25,7 @@ pytestmark = pytest.mark.system
 @contextmanager
 def processes(folder: Path) -> Iterator[Platform]:
     placement = place(sorted(os.sched_getaffinity(0)))
-    with AddressBlock() as addresses, Supervised(folder / "units") as supervised:
+    with AddressBlock() as addresses, Supervised(folder / "units", [addresses.fileno()]) as supervised:
         yield ProcessPlatform(supervised, addresses, placement, folder / "authority")
 
 
@@ -124,6 +124,18 @@ def test_a_unit_that_dies_is_told_with_its_last_words(platform: Platform, worksp
     with platform.launch(plan(unit("a")), workspace.with_name("again")) as deployment:
         assert deployment.units["a"].pid != first  # of the dead one nothing is remembered
         assert deployment.usage("a").cpu_ns > 0
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_what_a_dead_unit_used_is_no_number(platform: Platform, workspace: Path, memory: bool) -> None:
+    with platform.launch(plan(unit("a")), workspace) as deployment:
+        with pytest.raises((OSError, HTTPException)):
+            ask(deployment, "a", "/die")
+        with pytest.raises(
+            EnvironmentFailure, match=r"unit 'a' ended with status 3; its last lines:\n  the last words"
+        ):
+            for _ in iter(lambda: deployment.usage("a", memory=memory), None):
+                pass
 
 
 def test_a_unit_that_dies_before_it_is_ready_ends_the_launch(platform: Platform, workspace: Path) -> None:

@@ -41,7 +41,7 @@ def main(folder: Path, how: str) -> None:
         unit("c", "--marker", folder.name, "--daemon"),
     )
     placement = place(sorted(os.sched_getaffinity(0)))
-    with AddressBlock() as addresses, Supervised(folder) as supervised:
+    with AddressBlock() as addresses, Supervised(folder, [addresses.fileno()]) as supervised:
         platform = ProcessPlatform(supervised, addresses, placement, folder / "authority")
         with platform.launch(plan(*units), folder / "trial"):
             print("running", flush=True)

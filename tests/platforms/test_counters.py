@@ -90,15 +90,53 @@ def test_threads_count_with_their_process(spawn: Spawn) -> None:
     assert usage.run_delay_ns > 0
 
 
-def test_a_thread_that_has_ended_meanwhile_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A /proc of files, in which this very process has threads 0, 1, 2; of the middle one only the folder is left."""
     monkeypatch.setattr(counters, "PROC", tmp_path)
     for number in range(3):
-        task = tmp_path / "42" / "task" / str(number)
+        task = tmp_path / str(os.getpid()) / "task" / str(number)
         task.mkdir(parents=True)
+        (task / "children").touch()
         if number != 1:
             (task / "schedstat").write_text("1 20 3\n")
-            (task / "status").write_text("Name: x\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n")
+            (task / "status").write_text(
+                "Name: x\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\nMore: 1\n"
+            )
+    return tmp_path / str(os.getpid())
 
-    usage = counters.usage(42, memory=False)
+
+def test_a_thread_that_has_ended_meanwhile_hides_no_other(made_up: Path) -> None:
+    usage = counters.usage(os.getpid(), memory=False)
 
     assert (usage.run_delay_ns, usage.voluntary_switches, usage.involuntary_switches) == (40, 10, 14)
+
+
+def test_a_kernel_that_counts_no_run_delay_is_an_error_and_not_a_zero(made_up: Path) -> None:
+    for file in made_up.glob("task/*/schedstat"):
+        file.unlink()
+    with pytest.raises(FileNotFoundError, match="schedstat"):
+        counters.usage(os.getpid(), memory=False)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_a_process_that_has_ended_is_an_error_and_not_a_zero(memory: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    with pytest.raises(ProcessLookupError, match=f"process {ended.pid} has ended"):
+        counters.usage(ended.pid, memory=memory)
+
+
+def test_without_lists_of_children_they_are_looked_for(made_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in made_up.glob("task/*/children"):
+        file.unlink()
+    asked: list[int] = []
+
+    def descendants(root: int) -> set[int]:
+        asked.append(root)
+        return set()
+
+    monkeypatch.setattr(counters, "descendants", descendants)
+    counters.usage(os.getpid(), memory=False)
+
+    assert asked == [os.getpid()]

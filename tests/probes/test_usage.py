@@ -1,11 +1,13 @@
 """Usage of a window, from a deployment whose counters are given."""
 
+import os
 import threading
 from itertools import count
 from typing import cast
 
 import pytest
 
+from harness.model.errors import EnvironmentFailure
 from harness.model.plan import Plan, Unit
 from harness.model.platform import Deployment, Usage
 from harness.model.program import Program
@@ -87,6 +89,54 @@ def test_closing_ends_the_sampling(deployment: Counted) -> None:
     usage.close()
 
     assert not any(thread.name == "usage" for thread in threading.enumerate())
+
+
+class Dying(Counted):
+    """Its units end after some readings."""
+
+    def usage(self, unit: str, *, memory: bool = True) -> Usage:
+        reading = super().usage(unit, memory=memory)
+        if self.read_often.is_set():
+            raise EnvironmentFailure("unit 'a-0' ended")
+        return reading
+
+
+def test_a_unit_that_ends_inside_the_window_ends_it_by_its_message() -> None:
+    deployment = Dying()
+    usage = window(deployment, every_s=0.0001)
+    usage.open()
+    assert deployment.read_often.wait(10)
+    with pytest.raises(EnvironmentFailure, match="unit 'a-0' ended"):
+        usage.close()
+
+    assert not any(thread.name == "usage" for thread in threading.enumerate())
+
+
+def priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+class Asked(Counted):
+    """Keeps which threads ask, and their priority."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.priorities: set[tuple[str, int]] = set()
+
+    def usage(self, unit: str, *, memory: bool = True) -> Usage:
+        self.priorities.add((threading.current_thread().name, priority()))
+        return super().usage(unit, memory=memory)
+
+
+def test_sampling_gives_way_to_the_generator_and_the_edges_do_not() -> None:
+    deployment = Asked()
+    usage = window(deployment, every_s=0.0001)
+    before = priority()
+    usage.open()
+    assert deployment.read_often.wait(10)
+    usage.close()
+
+    assert deployment.priorities == {(threading.current_thread().name, before), ("usage", 19)}
 
 
 @pytest.mark.parametrize("steps", [(), ("open",)])
