@@ -1,7 +1,8 @@
 """Loopback addresses of hosts: each gets one of its own in 127.77.0.0/16, so that all units use the same ports as in a cluster.
 
 Linux accepts every address of 127/8 without set-up. Two runs on one machine take different blocks 127.77.x.0/24; a block is
-held by an abstract Unix socket, which the kernel frees with the process, however it ends.
+held by an abstract Unix socket, which the kernel frees with the last process that has it, however that ends. The supervisor has it
+too, so that nobody gets the addresses of a killed run before its units have ended.
 """
 
 import socket
@@ -40,6 +41,10 @@ class AddressBlock:
                 f"the plan has {len(hosts)} hosts, one machine carries {HOSTS_PER_BLOCK}: use fewer replicas"
             )
         return {host: f"{self._prefix}.{self._block}.{number}" for number, host in enumerate(hosts, start=1)}
+
+    def fileno(self) -> int:
+        """The claim, to be shared with a process that outlives this one."""
+        return self._socket.fileno()
 
     def __enter__(self) -> Self:
         return self
