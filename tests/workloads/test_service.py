@@ -240,3 +240,15 @@ def test_sigterm_ends_idle_connections_at_once(chain: Replicas) -> None:
         assert idle.recv(65536)
         assert chain.stop("a-0") == 0
         assert idle.recv(1) == b""
+
+
+def test_a_service_that_cannot_listen_says_where_and_why(chain: Replicas, capfd: pytest.CaptureFixture[str]) -> None:
+    first = chain.processes.pop("b-0")
+    try:
+        chain.start(chain.topology.service("b"))
+        assert chain.processes.pop("b-0").wait(20) == 1
+    finally:
+        first.kill()
+        first.wait()
+    message = f"the service can't listen on {chain.address['b-0']}:8080: "
+    assert [line[: len(message)] for line in capfd.readouterr().err.splitlines()] == [message]

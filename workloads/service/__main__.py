@@ -54,10 +54,15 @@ async def serve(config: Config) -> None:
 
 async def _listen(address: str, port: int, handler: Handler, doors: Doors) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    return await loop.create_server(
-        lambda: ServerConnection(handler, doors.opened, doors.closed), address, port, backlog=BACKLOG
-    )
+    try:
+        return await loop.create_server(
+            lambda: ServerConnection(handler, doors.opened, doors.closed), address, port, backlog=BACKLOG
+        )
+    except OSError as error:
+        sys.exit(f"the service can't listen on {address}:{port}: {error.strerror or error}")
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m workloads.service service.json")
     uvloop.run(serve(load(Path(sys.argv[1]))))
