@@ -6,6 +6,7 @@ FOLDER's name is in the command line of every process that is started, so that t
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -30,7 +31,8 @@ def end(how: str) -> None:
         case "exit within":
             os._exit(1)
         case "signal":
-            signal.pause()
+            while True:  # not signal.pause: it misses a signal that comes just before it
+                time.sleep(0.02)
 
 
 def main(folder: Path, how: str) -> None:
