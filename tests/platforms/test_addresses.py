@@ -1,12 +1,15 @@
 """Blocks of loopback addresses."""
 
+import os
+
 import pytest
 
 from harness.model.errors import EnvironmentFailure
 from harness.platforms import addresses
 from harness.platforms.addresses import HOSTS_PER_BLOCK, AddressBlock
 
-PREFIX = "127.86"
+PREFIX = f"test-{os.getpid()}"
+"""Nothing binds these addresses, and blocks are claimed machine-wide: other test runs have names of their own."""
 
 
 def test_hosts_are_numbered_in_their_order() -> None:
@@ -42,6 +45,6 @@ def test_when_every_block_is_taken_it_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(addresses, "BLOCKS", 1)
     with (
         AddressBlock(PREFIX),
-        pytest.raises(EnvironmentFailure, match=r"all 1 address blocks 127\.86\.x are in use: end another"),
+        pytest.raises(EnvironmentFailure, match=f"all 1 address blocks {PREFIX}.x are in use: end another"),
     ):
         AddressBlock(PREFIX)

@@ -16,7 +16,8 @@ from harness.platforms.supervised import Supervised
 from harness.platforms.supervisor import descendants
 
 pytestmark = pytest.mark.system
-PREFIX = "127.83"
+PREFIX = f"test-{os.getpid()}"
+"""Nothing binds these addresses, and blocks are claimed machine-wide: other test runs have names of their own."""
 WAIT = "import signal; print('up', flush=True); signal.pause()"
 IGNORE = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"
