@@ -34,7 +34,7 @@ from tests.meshes.builtin.topologies import CHAIN
 pytestmark = pytest.mark.system
 FEATURES = frozenset({"mtls"})
 SHORT_S = 10
-"""Lifetime of certificates here: renewed every two seconds."""
+"""Lifetime of certificates here: renewed every five seconds."""
 
 WITHIN_S = 40.0
 
