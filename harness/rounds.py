@@ -22,9 +22,9 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """File-safe and sortable: `r03-chain-4-default-builtin.mtls`."""
+        """File-safe, sortable and unlike any other: `r03_chain-4_default_builtin.mtls`; no name in it holds a `_`."""
         arm = self.arm.translate(_FILE_SAFE)
-        return f"r{self.round:02d}-{self.topology}-{self.load}-{arm}"
+        return f"r{self.round:02d}_{self.topology}_{self.load}_{arm}"
 
 
 def orders(arms: tuple[str, ...], rounds: int, seed: int) -> list[tuple[str, ...]]:

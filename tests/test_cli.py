@@ -216,7 +216,7 @@ def test_a_dry_run_starts_and_writes_nothing(hoptax: Run, monkeypatch: pytest.Mo
     code, out, err = hoptax("run", "quick", "--rounds", "2", "--dry-run")
     assert (code, err) == (0, "")
     assert out.startswith("quick: 6 trials, about ")
-    assert "r02-chain-4-auto-builtin.mtls" in out
+    assert "r02_chain-4_auto_builtin.mtls" in out
     assert list(tmp_path.iterdir()) == []
     plan = json.loads(hoptax("run", "quick", "--rounds", "2", "--dry-run", "--json")[1])
     assert plan["arms"] == ["baseline", "envoy[mtls]", "builtin[mtls]"]
@@ -232,4 +232,4 @@ def test_an_experiment_from_its_file_to_a_table_and_a_page(hoptax: Run, tmp_path
     (path,) = (tmp_path / "results").iterdir()
     assert json.loads(out) == json.loads((path / "summary.json").read_text())
     assert sorted(each.name for each in path.iterdir()) == ["manifest.json", "report.html", "runs", "summary.json"]
-    assert [each.name for each in (path / "runs").glob("*.json")] == ["r01-pair-low-baseline.json"]
+    assert [each.name for each in (path / "runs").glob("*.json")] == ["r01_pair_low_baseline.json"]

@@ -41,6 +41,6 @@ def test_trial_ids_are_file_names_and_unique() -> None:
 
     assert len({trial.id for trial in planned}) == len(planned)
     assert {trial.id for trial in planned if trial.round == 1} == {
-        "r01-pair-auto-builtin.least-request.mtls",
-        "r01-pair-auto-envoy",
+        "r01_pair_auto_builtin.least-request.mtls",
+        "r01_pair_auto_envoy",
     }

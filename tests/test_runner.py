@@ -18,6 +18,7 @@ from harness.model.mesh import Arm, PlatformFacts, Traffic
 from harness.model.platform import Placement, Platform
 from harness.model.run import Load, Parity, Run, Validity
 from harness.model.topology import Topology
+from harness.pilot import rate_rps
 from harness.probes import parity
 from harness.rounds import Trial
 from harness.runner import LAUNCH_S, PILOT_LOAD, planned, planned_s, run_experiment, steps
@@ -78,6 +79,7 @@ class Made:
     def _trial(
         self, _bench: Bench, trial: Trial, _arm: Arm, topology: Topology, load: Load, _experiment: str
     ) -> tuple[Run, Rows]:
+        assert trial.id not in {each.id for each in self.trials}, "a trial's folder is named after its id"
         self.trials.append(trial)
         self.loads.append(load)
         run, rows = made_up.trial(topology, load, trial.arm, trial.round, trial.order, 1.0)
@@ -103,9 +105,9 @@ def test_steps_and_time_of_a_fixed_rate(tmp_path: Path) -> None:
 
 def test_steps_and_time_with_a_pilot(tmp_path: Path) -> None:
     auto = experiment(tmp_path, FIXED.replace("rate: 60", "rate: auto").replace("[pair]", "[pair, chain-4]"))
-    assert steps(auto) == 3 + 2 * 3 + 2 * 6
+    assert steps(auto) == 3 + (2 * 3 + 1) + 2 * 6
     pilot_s = LAUNCH_S + PILOT_LOAD.warmup_s + PILOT_LOAD.window_s
-    assert planned_s(auto) == 12 * (LAUNCH_S + 1 + 2) + 3 * LAUNCH_S + 6 * pilot_s
+    assert planned_s(auto) == 12 * (LAUNCH_S + 1 + 2) + 3 * LAUNCH_S + 7 * pilot_s
 
 
 def test_every_step_is_watched_and_every_trial_is_on_disk(tmp_path: Path, made: Made) -> None:
@@ -154,12 +156,16 @@ def test_the_pilot_sets_the_rate_of_loads_that_ask_for_it(tmp_path: Path, made: 
     path = made.run(auto)
     manifest = json.loads((path / "manifest.json").read_text())
     pilot: dict[str, Any] = manifest["pilot"]
-    assert (pilot["cores"], pilot["at_rps"]) == (1, PILOT_LOAD.rate_rps)
-    assert set(pilot["cpu_s_per_request"]) == {arm.id for arm in auto.arms}
+    *first, again = pilot["trials"]
+    assert pilot["cores"] == 1
+    assert [(trial["arm"], trial["at_rps"]) for trial in first] == [(arm.id, PILOT_LOAD.rate_rps) for arm in auto.arms]
+    dearest = max(first, key=lambda trial: trial["cpu_s_per_request"])
+    assert (again["arm"], again["at_rps"]) == (dearest["arm"], rate_rps(dearest["cpu_s_per_request"], 1))
+    assert pilot["rate_rps"] == rate_rps(again["cpu_s_per_request"], 1)
     assert manifest["loads"]["auto"]["rate_rps"] == pilot["rate_rps"] > 0
     assert manifest["loads"][made_up.LOAD]["rate_rps"] == 60.0
-    rates = {trial.load: load.rate_rps for trial, load in zip(made.trials, made.loads, strict=True)}
-    assert rates == {"pilot": PILOT_LOAD.rate_rps, "auto": pilot["rate_rps"], made_up.LOAD: 60.0}
+    rates = {trial.load: load.rate_rps for trial, load in zip(made.trials[4:], made.loads[4:], strict=True)}
+    assert rates == {"auto": pilot["rate_rps"], made_up.LOAD: 60.0}
     assert not [run for run in store.open_result(path).runs if run.load_name == "pilot"]
 
 

@@ -128,7 +128,7 @@ def test_one_trial() -> None:
     load = Load(rate_rps=50.0, warmup_s=0.2, window_s=1.0, connections=2, arrivals="uniform", drain_s=2.0)
     with stage([arm]) as (bench, _):
         run, found = run_trial(bench, Trial(1, 0, arm.id, "pair", "low", seed=load.seed), arm, topology, load, "test")
-    assert (run.id, run.arm, run.round, run.load_name) == ("r01-pair-low-baseline", "baseline", 1, "low")
+    assert (run.id, run.arm, run.round, run.load_name) == ("r01_pair_low_baseline", "baseline", 1, "low")
     assert (run.window_start_ns % NS_PER_S, run.window_end_ns - run.window_start_ns) == (0, NS_PER_S)
     assert followed(found, load, run.window_start_ns - 200_000_000) == ()
     assert (run.generator.due, run.generator.done, len(found)) == (50, 50, 60)

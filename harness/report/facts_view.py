@@ -113,9 +113,11 @@ def _numbers(values: Sequence[int]) -> str:
 
 
 def _flat(document: Any, before: str = "") -> Iterator[list[object]]:
-    """A JSON object as lines of path and value."""
+    """A JSON object as lines of path and value; a list of objects is numbered from 0."""
     for key, value in document.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            yield from _flat({f"{key}.{index}": item for index, item in enumerate(value)}, before)
+        elif isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{key}.")
         else:
             yield [f"{before}{key}", _value(value)]
