@@ -25,7 +25,7 @@ from harness.analysis.intervals import Floats, hodges_lehmann
 from harness.analysis.metrics import Reading
 from harness.analysis.requests import request_readings
 from harness.report.progress import Progress
-from harness.runner import planned_s, run_experiment, steps
+from harness.runner import planned_s, run_experiment
 from harness.selftest import oracle, planted
 from harness.stage import stage
 
@@ -53,7 +53,7 @@ def record(rounds: int, out: Path) -> dict[str, Any]:  # Any: JSON values
     experiment = replace(experiment, name="trust", loads={"steady": load})
     started = datetime.now(UTC)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
-    with stage(experiment.arms) as (bench, facts), Progress(steps(experiment), planned_s(experiment)) as progress:
+    with stage(experiment.arms) as (bench, facts), Progress(planned_s(experiment)) as progress:
         run_experiment(experiment, bench, facts, result, started.isoformat(timespec="seconds"), progress)
     return tabulated(store.open_result(result.path), [arm.id for arm in experiment.arms], hop)
 

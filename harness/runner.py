@@ -23,7 +23,7 @@ from harness.trial import Bench, run_trial
 
 PILOT_LOAD = Load(rate_rps=100.0, warmup_s=1.0, window_s=2.0)
 """Every arm's, at first; the dearest is then run once more, at the rate that follows from it."""
-LAUNCH_S = 3.0
+LAUNCH_S = 2.0
 """What a trial takes beside warm-up and window: launch, proofs, alignment to a second, collection. For the ETA only."""
 
 
@@ -51,17 +51,10 @@ def planned(experiment: Experiment) -> list[Trial]:
     return trials(arms, topologies, tuple(experiment.loads), experiment.rounds, experiment.seed)
 
 
-def steps(experiment: Experiment) -> int:
-    """How many steps a Watcher will see: a proof per arm, the pilot's trials, the trials."""
-    return len(experiment.arms) + _pilot_steps(experiment) + len(planned(experiment))
-
-
-def planned_s(experiment: Experiment) -> float:
-    """About how long the experiment takes, in seconds."""
-    loads = [experiment.loads[trial.load] for trial in planned(experiment)]
-    loads += [PILOT_LOAD] * _pilot_steps(experiment)
-    measuring = sum(LAUNCH_S + load.warmup_s + load.window_s for load in loads)
-    return measuring + len(experiment.arms) * LAUNCH_S
+def planned_s(experiment: Experiment) -> list[float]:
+    """About how long each step that a Watcher will see takes, in seconds: a proof per arm, the pilot's trials, the trials."""
+    loads = [PILOT_LOAD] * _pilot_steps(experiment) + [experiment.loads[trial.load] for trial in planned(experiment)]
+    return [LAUNCH_S] * len(experiment.arms) + [LAUNCH_S + load.warmup_s + load.window_s for load in loads]
 
 
 def run_experiment(

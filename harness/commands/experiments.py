@@ -15,7 +15,7 @@ from harness.experiment import Experiment, load_experiment
 from harness.model.errors import HoptaxError
 from harness.report import terminal
 from harness.report.progress import Progress, spoken
-from harness.runner import planned, planned_s, run_experiment, steps
+from harness.runner import planned, planned_s, run_experiment
 from harness.stage import check_programs, dry_plans, stage
 
 EXIT_INVALID = 4
@@ -55,7 +55,7 @@ def _measure(experiment: Experiment, out: Path, as_json: bool) -> None:
     started = datetime.now(UTC)
     check_programs(experiment.arms)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
-    with stage(experiment.arms) as (bench, facts), Progress(steps(experiment), planned_s(experiment)) as progress:
+    with stage(experiment.arms) as (bench, facts), Progress(planned_s(experiment)) as progress:
         for warning in facts.warnings:
             typer.echo(f"warning: {warning}", err=True)
         try:
@@ -81,7 +81,7 @@ def _print_result(path: Path, as_json: bool) -> None:
 def _print_plan(experiment: Experiment, as_json: bool) -> None:
     trials = [trial.id for trial in planned(experiment)]
     plans = dry_plans(experiment)
-    about_s = planned_s(experiment)
+    about_s = sum(planned_s(experiment))
     if as_json:
         arms = [arm.id for arm in experiment.arms]
         document = {

@@ -11,7 +11,7 @@ import typer
 
 from harness import store
 from harness.report.progress import Progress
-from harness.runner import planned_s, steps
+from harness.runner import planned_s
 from harness.selftest import oracle
 from harness.selftest.arithmetic import Finding
 from harness.stage import stage
@@ -41,10 +41,9 @@ def selftest(
 def _findings(out: Path, quick: bool) -> list[Finding]:
     tried = oracle.subject()
     paired = oracle.experiment(tried)
-    total = GENERATOR_STEPS + (0 if quick else steps(paired))
-    expected_s = GENERATOR_S + (0 if quick else planned_s(paired))
+    expected_s = [GENERATOR_S / GENERATOR_STEPS] * GENERATOR_STEPS + ([] if quick else planned_s(paired))
     started = datetime.now(UTC)
-    with stage(paired.arms) as (bench, facts), Progress(total, expected_s) as progress:
+    with stage(paired.arms) as (bench, facts), Progress(expected_s) as progress:
         findings = oracle.generator_findings(tried, bench, progress)
         if not quick:
             result = store.create(out, paired.name, started, secrets.token_hex(2))

@@ -4,7 +4,7 @@ It draws only between trials: a redraw inside a window would take CPU time from 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -18,11 +18,10 @@ NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How far a run is, in seconds of its own clock: `at_last_done_s` since its start, `since_s` after that trial's end."""
+    """How far a run is: what each step was to take, how many are done, and when: `at_last_done_s` after its start, `since_s` ago."""
 
-    total: int
+    planned_s: Sequence[float]
     done: int
-    planned_s: float
     at_last_done_s: float
     since_s: float
 
@@ -30,14 +29,14 @@ class Pace:
 def remaining_s(pace: Pace) -> float:
     """Seconds still to go, never below 0.
 
-    A trial is expected to take the mean of what the finished ones took and of what was planned, the plan counting as one
-    trial: so the first estimate is the plan, and the machine's own pace soon outweighs it.
+    What is left of the plan, times how much slower than planned the finished steps were; one step on plan is counted with them, so
+    the first estimate is the plan, and the machine's own pace soon outweighs it.
     """
-    if pace.done >= pace.total:
+    if pace.done >= len(pace.planned_s):
         return 0.0
-    planned_each = pace.planned_s / pace.total
-    each = (planned_each + pace.at_last_done_s) / (1 + pace.done)
-    return max(0.0, (pace.total - pace.done) * each - pace.since_s)
+    one_s = sum(pace.planned_s) / len(pace.planned_s)
+    slower = (one_s + pace.at_last_done_s) / (one_s + sum(pace.planned_s[: pace.done]))
+    return max(0.0, sum(pace.planned_s[pace.done :]) * slower - pace.since_s)
 
 
 def spoken(seconds: float) -> str:
@@ -51,26 +50,25 @@ def spoken(seconds: float) -> str:
 
 
 class Progress:
-    """`with Progress(24, 200.0) as progress: progress.trial("round 1 · envoy[mtls]"); …; progress.done(label, note)`.
+    """`with Progress([8.0] * 24) as progress: progress.trial("round 1 · envoy[mtls]"); …; progress.done(label, note)`.
 
-    `planned_s` is the expected duration of all trials together; `clock` gives CLOCK_MONOTONIC nanoseconds.
+    `planned_s` is the expected duration of each step; `clock` gives CLOCK_MONOTONIC nanoseconds.
     """
 
     def __init__(
         self,
-        total_trials: int,
-        planned_s: float,
+        planned_s: Sequence[float],
         clock: Callable[[], int] = time.monotonic_ns,
         console: Console | None = None,
     ) -> None:
-        self._total = total_trials
+        self._total = len(planned_s)
         self._planned_s = planned_s
         self._clock = clock
         self._console = console or Console(stderr=True)
         self._start_ns = self._last_done_ns = clock()
         self._done = 0
         self._bar = _bar(self._console) if _draws(self._console) else None
-        self._task = self._bar.add_task("", total=total_trials, left="") if self._bar else None
+        self._task = self._bar.add_task("", total=self._total, left="") if self._bar else None
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -105,7 +103,7 @@ class Progress:
         now_ns = self._clock()
         at_last_done_s = (self._last_done_ns - self._start_ns) / NS_PER_S
         since_s = (now_ns - self._last_done_ns) / NS_PER_S
-        return remaining_s(Pace(self._total, self._done, self._planned_s, at_last_done_s, since_s))
+        return remaining_s(Pace(self._planned_s, self._done, at_last_done_s, since_s))
 
     def _draw(self, label: str) -> None:
         if self._bar is None or self._task is None:

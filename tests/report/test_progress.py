@@ -23,7 +23,7 @@ class Clock:
 
 def run_two(console: Console) -> None:
     clock = Clock()
-    with Progress(2, 20.0, clock, console) as progress:
+    with Progress([10.0, 10.0], clock, console) as progress:
         progress.trial("round 1 · envoy[mtls]")
         clock.pass_s(10)
         progress.done("round 1 · envoy[mtls]")
@@ -35,12 +35,13 @@ def run_two(console: Console) -> None:
 @pytest.mark.parametrize(
     ("pace", "expected"),
     [
-        (Pace(10, 0, 100.0, 0.0, 0.0), 100.0),  # nothing done: the plan
-        (Pace(10, 0, 100.0, 0.0, 30.0), 70.0),  # and it counts down
-        (Pace(10, 5, 100.0, 50.0, 0.0), 50.0),  # on plan
-        (Pace(10, 9, 100.0, 190.0, 0.0), 20.0),  # twice as slow: (10 + 190) / 10 a trial
-        (Pace(10, 9, 100.0, 90.0, 500.0), 0.0),  # overdue: never negative
-        (Pace(10, 10, 100.0, 90.0, 0.0), 0.0),
+        (Pace([10.0] * 10, 0, 0.0, 0.0), 100.0),  # nothing done: the plan
+        (Pace([10.0] * 10, 0, 0.0, 30.0), 70.0),  # and it counts down
+        (Pace([10.0] * 10, 5, 50.0, 0.0), 50.0),  # on plan
+        (Pace([10.0] * 10, 9, 190.0, 0.0), 20.0),  # twice as slow: (10 + 190) / 10 a trial
+        (Pace([10.0] * 10, 9, 90.0, 500.0), 0.0),  # overdue: never negative
+        (Pace([1.0, 1.0, 10.0], 2, 2.0, 0.0), 10.0),  # short steps first say nothing of long ones
+        (Pace([10.0] * 10, 10, 90.0, 0.0), 0.0),
     ],
 )
 def test_the_time_left_moves_from_the_plan_to_the_pace(pace: Pace, expected: float) -> None:
