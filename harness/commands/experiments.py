@@ -12,7 +12,6 @@ import typer
 
 from harness import store
 from harness.experiment import Experiment, load_experiment
-from harness.model.errors import HoptaxError
 from harness.report import terminal
 from harness.report.progress import Progress, spoken
 from harness.runner import planned, planned_s, run_experiment
@@ -60,7 +59,7 @@ def _measure(experiment: Experiment, out: Path, as_json: bool) -> None:
             typer.echo(f"warning: {warning}", err=True)
         try:
             run_experiment(experiment, bench, facts, result, started.isoformat(timespec="seconds"), progress)
-        except (HoptaxError, KeyboardInterrupt):
+        except BaseException:
             if not result.discard_if_empty():
                 typer.echo(f"what was measured is in {result.path}: `hoptax report {result.path}` sums it up", err=True)
             raise

@@ -1,6 +1,6 @@
 """Arms of known truth: the baseline once more, and the baseline with a known delay planted in one hop. Pure.
 
-The delay is a field of the fan-out service's document: the callee burns that long before it takes its *received* stamp, so
+The delay is a field of the fan-out service's document: the callee burns that long after it has read a request, before it takes its *received* stamp, so
 exactly one hop's request leg grows by it, and nothing of the measuring is involved.
 """
 

@@ -47,17 +47,22 @@ Handler = Callable[["Request", "ServerConnection"], None]
 
 
 class ServerConnection(asyncio.Protocol):
-    """One accepted connection. `answer` writes a whole response; the next request is handled after it."""
+    """One accepted connection. `answer` writes a whole response; the next request is handled after it.
+
+    `clock` is read once for each piece that arrives, before it is looked at (CLOCK_MONOTONIC ns).
+    """
 
     def __init__(
         self,
         handler: Handler,
         opened: Callable[["ServerConnection"], None],
         closed: Callable[["ServerConnection"], None],
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._handler = handler
         self._opened = opened
         self._closed = closed
+        self._clock = clock
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._request = Request()
@@ -82,7 +87,7 @@ class ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refusal:
             return
-        self._read_ns = time.monotonic_ns()
+        self._read_ns = self._clock()
         refused = 0
         try:
             self._parser.feed_data(data)

@@ -5,6 +5,8 @@ import gc
 import random
 import signal
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from workloads.service.config import Config, load
 from workloads.service.observe import Doors, Observe
 from workloads.service.recorder import Recorder
 from workloads.service.visit import App
-from workloads.service.work import Sleeper
+from workloads.service.work import Sleeper, late_clock
 
 BACKLOG = 1024
 DRAIN_S = 1.0
@@ -36,9 +38,10 @@ async def serve(config: Config) -> None:
     chance = random.Random(f"{config.service} {config.replica}")  # noqa: S311 - reproducible chances, not secrets
     app = App(config, Recorder(), Sleeper(loop), pool, chance)
     doors, front = Doors(), Doors()
-    servers = [await _listen(config.address, config.app_port, app.handle, doors)]
+    clock = late_clock(config.receive_delay_ns) if config.receive_delay_ns else time.monotonic_ns
+    servers = [await _listen(config.address, config.app_port, app.handle, doors, clock)]
     if config.front_port:
-        servers.append(await _listen(config.address, config.front_port, app.handle, front))
+        servers.append(await _listen(config.address, config.front_port, app.handle, front, clock))
     servers.append(await _listen(config.address, config.observe_port, Observe(app, doors, pools).handle, Doors()))
     gc.collect()
     gc.freeze()
@@ -52,11 +55,13 @@ async def serve(config: Config) -> None:
             await asyncio.gather(doors.drain(), front.drain())
 
 
-async def _listen(address: str, port: int, handler: Handler, doors: Doors) -> asyncio.Server:
+async def _listen(
+    address: str, port: int, handler: Handler, doors: Doors, clock: Callable[[], int] = time.monotonic_ns
+) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
         return await loop.create_server(
-            lambda: ServerConnection(handler, doors.opened, doors.closed), address, port, backlog=BACKLOG
+            lambda: ServerConnection(handler, doors.opened, doors.closed, clock), address, port, backlog=BACKLOG
         )
     except OSError as error:
         sys.exit(f"the service can't listen on {address}:{port}: {error.strerror or error}")

@@ -15,7 +15,7 @@ from harness.wire.server import Request, ServerConnection
 from workloads.service import trace
 from workloads.service.config import FORWARDED, Call, Config
 from workloads.service.recorder import Recorder
-from workloads.service.work import Sleeper, burn, spin
+from workloads.service.work import Sleeper, burn
 
 STATUS_LINES = {
     200: b"HTTP/1.1 200 OK\r\n",
@@ -58,9 +58,7 @@ class App:
         self.requests = 0
         self.last: Request | None = None
         self._filler = ending(b"application/octet-stream", config.body)
-        self._plain = not (
-            config.receive_delay_ns or config.cpu_ns or config.sleep_ns or config.error_rate or self.steps
-        )
+        self._plain = not (config.cpu_ns or config.sleep_ns or config.error_rate or self.steps)
 
     def handle(self, request: Request, connection: ServerConnection) -> None:
         """Answer at once if there is nothing to do, else start a visit."""
@@ -69,9 +67,6 @@ class App:
         if self._plain and request.header(b"traceparent") is None:
             connection.answer(self.answer(200, request.received_ns))
             return
-        if self.config.receive_delay_ns:
-            spin(self.config.receive_delay_ns)
-            request.received_ns = time.monotonic_ns()
         Visit(self, request, connection).begin()
 
     def answer(self, status: int, received_ns: int, end: bytes = b"") -> bytes:

@@ -17,11 +17,16 @@ def burn(cpu_ns: int) -> None:
         pass
 
 
-def spin(elapsed_ns: int) -> None:
-    """Let that much time pass without giving up the CPU."""
-    end = time.monotonic_ns() + elapsed_ns
-    while time.monotonic_ns() < end:
-        pass
+def late_clock(delay_ns: int) -> Callable[[], int]:
+    """CLOCK_MONOTONIC (ns) for who is to be late: lets that much time pass, without giving up the CPU, before it says what time it is."""
+
+    def now_ns() -> int:
+        end = time.monotonic_ns() + delay_ns
+        while (now := time.monotonic_ns()) < end:
+            pass
+        return now
+
+    return now_ns
 
 
 class Sleeper:
