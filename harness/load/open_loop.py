@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.load.connection import Connection, Endpoint
+from harness.load.margin import Margin
 from harness.load.poller import EDGE, READ, Poller
 from harness.load.table import Table
-from harness.load.timer import Margin, Timer
 from harness.wire.response import Head
+from harness.wire.timerfd import Timer
 
 NEVER_NS = 1 << 62
 SWEEP_NS = 50_000_000

@@ -1,11 +1,8 @@
-"""The margin settles at the 95th percentile of late wakes, whatever outliers; the timer rings when its time has come."""
-
-import select
-import time
+"""The margin settles at the 95th percentile of late wakes, whatever outliers."""
 
 import numpy as np
 
-from harness.load.timer import Margin, Timer
+from harness.load.margin import Margin
 
 
 def test_the_margin_settles_where_one_wake_in_twenty_is_later() -> None:
@@ -30,18 +27,3 @@ def test_the_margin_stays_within_its_bounds() -> None:
         for _ in range(200):
             margin.woke(late_ns)
         assert margin.ns == bound
-
-
-def test_the_timer_rings_after_its_time_once_for_each_arming() -> None:
-    timer, epoll = Timer(), select.epoll()
-    epoll.register(timer.fd, select.EPOLLIN | select.EPOLLET)
-    for _ in range(2):
-        at_ns = time.monotonic_ns() + 1_000_000
-        timer.arm(at_ns)
-        assert epoll.poll(5) == [(timer.fd, select.EPOLLIN)]
-        assert time.monotonic_ns() >= at_ns
-        assert epoll.poll(0) == []
-    timer.arm(1)
-    assert epoll.poll(5), "a time that has passed rings at once"
-    epoll.close()
-    timer.close()
