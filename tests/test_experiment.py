@@ -153,8 +153,8 @@ NAMES = {
         "contrast of 'baseline' with itself: name two arms that differ"
     ),
     HEAD + "loads: {big: {rate: 100000, window: 1h}}": (
-        "load 'big': 100000 requests/s for 3602 s are 360200000 requests, memory holds 20000000: "
-        "lower the rate or measure for 200 s"
+        "load 'big': 100000 requests/s for 3602 s are 360200000 requests, at most 20000000 fit in memory: "
+        "lower the rate or the duration"
     ),
 }
 
@@ -189,7 +189,7 @@ def test_names_that_nobody_knows(tmp_path: Path, text: str, message: str) -> Non
 
 
 def test_an_auto_rate_is_checked_at_the_pilots_highest(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="memory holds 20000000"):
+    with pytest.raises(UsageError, match="at most 20000000 fit in memory"):
         loaded(tmp_path, HEAD + "loads: {one: {rate: auto, window: 60m, warmup: 60m}}")
 
 

@@ -1,11 +1,14 @@
 """Which rounds count: a round pairs the arms, so one invalid or missing trial voids it for all of them. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.intervals import MIN_ROUNDS
 from harness.model.run import Run, Validity
+
+_FIGURE = re.compile(r"[\d.]+")
 
 MAX_VOID_SHARE = 0.25
 """Of the planned rounds. Voids are no random sample of the rounds (a slow arm starves the generator more often), so with
@@ -88,8 +91,8 @@ def _warnings(pairing: Pairing) -> Iterator[str]:
     for arm, runs in pairing.invalid.items():
         if runs:
             rounds = ", ".join(str(run.round) for run in runs)
-            why = "; ".join(dict.fromkeys(reason for run in runs for reason in run.validity.reasons))
-            yield f"{where}: {arm} voids {len(runs)} of {pairing.planned} rounds ({rounds}): {why or 'no reason recorded'}"
+            why = _summed([reason for run in runs for reason in run.validity.reasons])
+            yield f"{where}: {arm} voids {len(runs)} of {pairing.planned} rounds ({rounds}): {why}"
     for arm, missing in pairing.missing.items():
         if missing:
             yield f"{where}: {arm} was not measured in {len(missing)} of {pairing.planned} rounds ({', '.join(map(str, missing))})"
@@ -101,3 +104,12 @@ def _warnings(pairing: Pairing) -> Iterator[str]:
 
 def _where(pairing: Pairing) -> str:
     return f"{pairing.cell.topology} at {pairing.cell.load}"
+
+
+def _summed(reasons: Sequence[str]) -> str:
+    """Each kind of reason once, by its first example: reasons that differ in their figures alone are of one kind."""
+    kinds: dict[str, list[str]] = {}
+    for reason in reasons:
+        kinds.setdefault(_FIGURE.sub("", reason), []).append(reason)
+    told = (alike[0] + (f" (and {len(alike) - 1} like it)" if alike[1:] else "") for alike in kinds.values())
+    return "; ".join(told) or "no reason recorded"
