@@ -100,7 +100,12 @@ def _version(program: Program) -> str:
         raise EnvironmentFailure(
             f"program {program.name!r} doesn't tell its version ({error}): is it broken?"
         ) from error
-    return " ".join(done.stdout.split())
+    return _without_path(words[0], " ".join(done.stdout.split()))
+
+
+def _without_path(path: str, told: str) -> str:
+    """Envoy opens its version with its own path, which is nobody's business in a result that is passed on."""
+    return told.replace(path, Path(path).name)
 
 
 @cache
