@@ -14,6 +14,7 @@ from fixtures.recorded import recorded
 from harness import cli, registry
 from harness.commands import lists
 from harness.model.errors import EnvironmentFailure
+from harness.model.mesh import FEATURES
 from harness.model.program import Program
 
 RESULT = recorded(rounds=2, rate_rps=30.0, window_s=1.0)
@@ -57,7 +58,7 @@ WRONG = {
     "run": "Missing argument 'experiment'.",
     "run nope": "unknown experiment 'nope': have quick, or give the path of a YAML file",
     "run quick --arms istio": "unknown mesh 'istio': have baseline, builtin, envoy",
-    "run quick --arms envoy[fast]": "unknown feature 'fast': have least-request, mtls",
+    "run quick --arms envoy[fast]": f"unknown feature 'fast': have {', '.join(sorted(FEATURES))}",
     "run quick --arms baseline[mtls]": "mesh 'baseline' has no 'mtls': it can do nothing beyond carrying traffic",
     "run quick --rounds 0": "0 rounds: allowed are 1 to 200 (6 or more give an interval)",
     "up nope": f"unknown topology 'nope': have {', '.join(TOPOLOGIES)}, or give the path of a YAML file",

@@ -7,6 +7,7 @@ import pytest
 from harness import registry
 from harness.experiment import AUTO_RATE, Experiment, load_experiment
 from harness.model.errors import UsageError
+from harness.model.mesh import FEATURES
 from harness.model.run import Load
 
 HEAD = "name: q\narms: [baseline]\ntopologies: [pair]\n"
@@ -143,7 +144,8 @@ LOAD = {
 
 NAMES = {
     HEAD.replace("[baseline]", "[istio]") + LOADS: "unknown mesh 'istio': have baseline, builtin, envoy",
-    HEAD.replace("[baseline]", "['envoy[fast]']") + LOADS: "unknown feature 'fast': have least-request, mtls",
+    HEAD.replace("[baseline]", "['envoy[fast]']")
+    + LOADS: f"unknown feature 'fast': have {', '.join(sorted(FEATURES))}",
     HEAD.replace("[pair]", "[chain-5]") + LOADS: (
         f"unknown topology 'chain-5': have {SHIPPED}, or give the path of a YAML file"
     ),
