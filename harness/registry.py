@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from harness.model.errors import UsageError, unknown
-from harness.model.mesh import API_VERSION, FEATURES, Arm, Mesh
+from harness.model.mesh import API_VERSION, FEATURES, REQUIRED, Arm, Mesh
 from harness.model.program import Program
 
 _ARM = re.compile(r"(?P<mesh>[a-z][a-z0-9-]*)(?:\[(?P<features>[a-z0-9,-]*)\])?")
@@ -52,6 +52,10 @@ def arm(text: str) -> Arm:
             can = sorted(name for name, support in adapter.capabilities.items() if support != "unsupported")
             raise UsageError(
                 f"mesh {adapter.name!r} has no {feature!r}: it can do {', '.join(can) or 'nothing beyond carrying traffic'}"
+            )
+        if (needed := REQUIRED.get(feature)) and needed not in asked and adapter.capabilities[needed] != "always":
+            raise UsageError(
+                f"feature {feature!r} needs {needed!r}: write {adapter.name}[{','.join(sorted({*asked, needed}))}]"
             )
     always = frozenset(name for name, support in adapter.capabilities.items() if support == "always")
     return Arm(adapter, asked | always)

@@ -1,14 +1,14 @@
 """No mesh: apps call each other's replicas directly. The reference that every overhead is measured against."""
 
 from harness.model.app import app_units, direct
-from harness.model.mesh import PlatformFacts, Support, Traffic
+from harness.model.mesh import FEATURES, PlatformFacts, Support, Traffic
 from harness.model.plan import Plan, replica_host
 from harness.model.program import Program
 from harness.model.topology import Topology
 
 name = "baseline"
 api = 1
-capabilities: dict[str, Support] = {"mtls": "unsupported", "least-request": "unsupported"}
+capabilities: dict[str, Support] = dict.fromkeys(FEATURES, "unsupported")
 programs: tuple[Program, ...] = ()
 
 

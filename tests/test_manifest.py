@@ -61,7 +61,7 @@ def test_what_a_reader_needs_to_judge_and_repeat_the_result() -> None:
     assert found["pilot"] == {"rate_rps": 400.0}
     assert found["instrument"] == {"name": "hoptax", "version": "0.1.0"}
     assert (list(found["placement"]["system"]), found["placement"]["apart"]) == ([0], True)
-    assert found["traffic"]["retries"] == 0
+    assert found["traffic"]["policies"]["retry"]["attempts"] == 2
     assert found["parity"]["baseline"] == [{"check": "no mesh", "passed": True, "seen": "none seen"}]
     assert found["warnings"] == ["busy"]
     (topology,) = found["topologies"]
@@ -86,7 +86,7 @@ def test_arms_rounds_and_versions_do_not_make_results_incomparable() -> None:
     "changed",
     [
         key(rate=401.0),
-        key(traffic=Traffic(retries=1)),
+        key(traffic=Traffic(connect_timeout_s=2)),
         key(facts=replace(FACTS, machine_class="y")),
         key(facts=replace(FACTS, platform="cluster")),
         key(facts=replace(FACTS, placement=Placement((0,), (0,)))),

@@ -55,7 +55,10 @@ def test_what_is_no_arm(text: str) -> None:
     ("text", "message"),
     [
         ("istio", "unknown mesh 'istio': have baseline, builtin, envoy"),
-        ("envoy[tls]", "unknown feature 'tls': have least-request, mtls"),
+        (
+            "envoy[tls]",
+            "unknown feature 'tls': have access-log, authz, circuit-breaking, least-request, mtls, outlier-ejection, retries, split, tracing",
+        ),
         ("baseline[mtls]", "mesh 'baseline' has no 'mtls': it can do nothing beyond carrying traffic"),
     ],
 )
@@ -99,3 +102,10 @@ def test_a_file_is_found_by_its_name_or_by_its_path(tmp_path: Path) -> None:
             UsageError, match=r"^unknown topology .*: have chain-4, fanout-4, pair, replicas, or give the path"
         ):
             registry.find_file("topologies", name)
+
+
+def test_a_feature_that_needs_another_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.mesh("builtin").capabilities, "authz", "optional")
+    with pytest.raises(UsageError, match=r"'authz' needs 'mtls': write builtin\[authz,mtls\]"):
+        registry.arm("builtin[authz]")
+    assert registry.arm("builtin[mtls,authz]").id == "builtin[authz,mtls]"

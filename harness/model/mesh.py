@@ -1,10 +1,11 @@
 """Mesh: something that can carry a topology's traffic, as a pure function from a topology to a plan."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from harness.model.plan import Plan
+from harness.model.policy import Policies
 from harness.model.program import Program
 from harness.model.topology import Topology
 
@@ -15,27 +16,37 @@ Support = Literal["optional", "always", "unsupported"]
 FEATURES: Mapping[str, str] = {
     "mtls": "mutual TLS between sidecars, strict, with SPIFFE identities",
     "least-request": "power of two choices by requests in flight instead of round robin",
+    "retries": "failed tries repeated on another endpoint, within a budget (Retry)",
+    "circuit-breaking": "bounds on connections and on requests that wait for one (Breaker)",
+    "outlier-ejection": "endpoints that fail several times in a row are left out for a while (Ejection)",
+    "split": "a fifth of the calls to a canary (Split)",
+    "authz": "who may call a service, and which paths, by SPIFFE identity; needs mtls (Authorization)",
+    "access-log": "a line of JSON for every request, at both sidecars",
+    "tracing": "W3C trace context continued by every sidecar (Tracing)",
 }
+"""Settings of a feature, named in brackets, are in harness.model.policy."""
+
+REQUIRED: Mapping[str, str] = {"authz": "mtls"}
+"""Features that mean nothing without another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """The settings that must be equal in every arm, because meshes' own defaults differ (retries 0 or 2, timeout none or 15 s).
 
-    Every adapter writes each of them out. Times in seconds, sizes in bytes.
+    Every adapter writes each of them out; `policies` as far as the arm has their features, and nothing of the others: without
+    the features there are no retries, no access log and no trace context. Times in seconds, sizes in bytes.
     """
 
     connect_timeout_s: float = 1.0
     request_timeout_s: float = 15.0
     idle_timeout_s: float = 300.0
-    retries: int = 0
     max_connections: int = 1024
     max_requests: int = 1024
     max_header_bytes: int = 60 * 1024
     max_headers: int = 100
     buffer_bytes: int = 1024 * 1024
-    access_log: bool = False
-    tracing: bool = False
+    policies: Policies = field(default_factory=Policies)
 
 
 @dataclass(frozen=True, slots=True)

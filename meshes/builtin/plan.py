@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from harness.model.app import app_units, through_sidecar
-from harness.model.errors import UsageError
 from harness.model.mesh import PlatformFacts, Support, Traffic
 from harness.model.plan import (
     ADMIN_PORT,
@@ -35,7 +34,17 @@ LEAF_LIFETIME_S = 24 * 3600
 
 name = "builtin"
 api = 1
-capabilities: dict[str, Support] = {"mtls": "optional", "least-request": "optional"}
+capabilities: dict[str, Support] = {
+    "mtls": "optional",
+    "least-request": "optional",
+    "retries": "unsupported",
+    "circuit-breaking": "unsupported",
+    "outlier-ejection": "unsupported",
+    "split": "unsupported",
+    "authz": "unsupported",
+    "access-log": "unsupported",
+    "tracing": "unsupported",
+}
 PROXY = Program(name="builtin-proxy", module="meshes.builtin.proxy", flags=LEAN)
 CONTROL_PROGRAM = Program(name="builtin-control", module="meshes.builtin.control", flags=LEAN)
 programs: tuple[Program, ...] = (PROXY, CONTROL_PROGRAM, ISSUER.program)
@@ -45,9 +54,8 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
     """Control plane, then all sidecars at once, then the apps. Sidecars have certificates also without mtls: the watch needs them.
 
     The only identities made before launch are the control plane's, whose `ca.pem` is also what the proxies trust first, and the
-    probes'. UsageError for traffic that the proxy can't carry.
+    probes'.
     """
-    _check(traffic)
     hosts = [(service, replica_host(service.name, n)) for service in topology.services for n in range(service.replicas)]
     sidecars = {host: _sidecar(service, host, features) for service, host in hosts}
     after = {host: (sidecar.name,) for host, sidecar in sidecars.items()}
@@ -58,13 +66,6 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
         identities=(Identity(CONTROL, CONTROL_PLANE), Identity(PROBE_IDENTITY, spiffe_id(PROBE_IDENTITY))),
         issuer=ISSUER,
     )
-
-
-def _check(traffic: Traffic) -> None:
-    if traffic.retries:
-        raise UsageError(f"mesh 'builtin' does not retry, retries is {traffic.retries}: set it to 0")
-    if traffic.tracing:
-        raise UsageError("mesh 'builtin' sends no traces: leave `tracing` off")
 
 
 def _control(topology: Topology, features: frozenset[str], traffic: Traffic) -> Unit:
@@ -96,7 +97,7 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
         "mtls": "mtls" in features,
         "balancing": "least-request" if "least-request" in features else "round-robin",
         "leaf_lifetime_s": LEAF_LIFETIME_S,
-        "access_log": traffic.access_log,
+        "access_log": "access-log" in features,
         "timeouts": {
             "connect_s": traffic.connect_timeout_s,
             "request_s": traffic.request_timeout_s,

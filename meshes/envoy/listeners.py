@@ -6,14 +6,13 @@ from typing import Any
 from harness.model.mesh import Traffic
 from harness.model.plan import INBOUND_PORT, OUTBOUND_PORT, address
 from meshes.envoy.clusters import LOCAL, outbound_name
-from meshes.envoy.limits import duration, http_limits, retry_policy
+from meshes.envoy.limits import duration, http_limits
 from meshes.envoy.tls import inbound_tls
 
 Json = dict[str, Any]
 
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
-ACCESS_LOG = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
 
 
 def outbound(host: str, callees: Iterable[str], traffic: Traffic) -> Json:
@@ -37,7 +36,7 @@ def inbound(host: str, features: frozenset[str], traffic: Traffic) -> Json:
 
 
 def _callee_host(callee: str, traffic: Traffic) -> Json:
-    action = {"cluster": outbound_name(callee), "timeout": duration(traffic.request_timeout_s), **retry_policy(traffic)}
+    action = {"cluster": outbound_name(callee), "timeout": duration(traffic.request_timeout_s)}
     return {
         "name": callee,
         "domains": [callee, f"{callee}:*"],
@@ -68,7 +67,7 @@ def _manager(name: str, virtual_hosts: list[Json], traffic: Traffic) -> Json:
         "use_remote_address": False,
         "server_header_transformation": "PASS_THROUGH",
         "forward_client_cert_details": "SANITIZE",
-        "access_log": _access_log(traffic),
+        "access_log": [],
     }
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
 
@@ -76,9 +75,3 @@ def _manager(name: str, virtual_hosts: list[Json], traffic: Traffic) -> Json:
 def _router() -> Json:
     config = {"@type": f"type.googleapis.com/{ROUTER}", "suppress_envoy_headers": True, "dynamic_stats": False}
     return {"name": "envoy.filters.http.router", "typed_config": config}
-
-
-def _access_log(traffic: Traffic) -> list[Json]:
-    if not traffic.access_log:
-        return []
-    return [{"name": "envoy.access_loggers.stdout", "typed_config": {"@type": f"type.googleapis.com/{ACCESS_LOG}"}}]

@@ -4,14 +4,12 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.model.errors import UsageError
 from harness.model.mesh import PlatformFacts, Traffic
 from harness.model.plan import PROBE_IDENTITY, Plan
 from harness.model.program import Program
@@ -110,18 +108,6 @@ def test_every_cluster_states_every_limit(name: str) -> None:
     assert options["common_http_protocol_options"] == common
 
 
-def test_retries_are_absent_unless_they_are_asked_for() -> None:
-    def policy(traffic: Traffic) -> Json | None:
-        hosts = manager(config(plan_of(traffic=traffic), "a-0"), "outbound")["route_config"]["virtual_hosts"]
-        found: Json | None = hosts[0]["routes"][0]["route"].get("retry_policy")
-        return found
-
-    assert policy(EVERYTHING) is None
-    asked = policy(replace(EVERYTHING, retries=2))
-    assert asked is not None
-    assert asked["num_retries"] == 2
-
-
 @pytest.mark.parametrize(("features", "policy"), [((), "ROUND_ROBIN"), (("least-request",), "LEAST_REQUEST")])
 def test_the_balancing_policy_is_the_feature(features: tuple[str, ...], policy: str) -> None:
     assert cluster(config(plan_of(*features), "a-0"), "outbound_b")["lb_policy"] == policy
@@ -163,11 +149,6 @@ def test_an_app_starts_after_its_own_sidecar() -> None:
     assert plan_of().unit("b-2").after == ("b-2-envoy",)
 
 
-def test_tracing_without_a_collector_is_refused() -> None:
-    with pytest.raises(UsageError, match="no collector"):
-        plan_of(traffic=replace(EVERYTHING, tracing=True))
-
-
 @pytest.fixture(scope="module")
 def identities(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One identity by the project's own issuer, standing in for every host's."""
@@ -184,9 +165,7 @@ def run(module: str, *args: str) -> None:
 
 @pytest.mark.system
 @pytest.mark.parametrize("features", [(), ("mtls",), ("least-request", "mtls")], ids=",".join)
-@pytest.mark.parametrize(
-    "traffic", [Traffic(), replace(EVERYTHING, retries=2, access_log=True)], ids=["default", "all"]
-)
+@pytest.mark.parametrize("traffic", [Traffic(), EVERYTHING], ids=["default", "all"])
 def test_envoy_itself_finds_the_configuration_valid(
     features: tuple[str, ...], traffic: Traffic, identities: Path, tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ from itertools import chain
 import pytest
 
 from harness import registry
-from harness.model.errors import UsageError
 from harness.model.mesh import PlatformFacts, Traffic
 from harness.model.plan import REFERENCE, Plan, Unit
 from harness.model.topology import Topology
@@ -61,7 +60,7 @@ def test_the_control_plane_can_read_its_file_and_compile_it(topology: Topology) 
 
 
 def test_traffics_settings_are_all_written_out() -> None:
-    traffic = Traffic(2.0, 7.0, 99.0, 0, 11, 12, 13_000, 14, 15_000)
+    traffic = Traffic(2.0, 7.0, 99.0, 11, 12, 13_000, 14, 15_000)
     inputs = mesh_file(planned(TOPOLOGIES["fanout-4"], traffic=traffic))
 
     assert inputs.connect_timeout_s == 2
@@ -69,24 +68,6 @@ def test_traffics_settings_are_all_written_out() -> None:
     limits = inputs.limits
     assert (limits.max_connections, limits.max_requests, limits.max_header_bytes) == (11, 12, 13_000)
     assert (limits.max_headers, limits.buffer_bytes) == (14, 15_000)
-
-
-@pytest.mark.parametrize(
-    ("traffic", "said"),
-    [(Traffic(retries=2), "retries is 2: set it to 0"), (Traffic(tracing=True), "leave `tracing` off")],
-)
-def test_traffic_that_the_proxy_cant_carry_is_refused(traffic: Traffic, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        planned(TOPOLOGIES["pair"], traffic=traffic)
-
-
-def test_an_access_log_is_asked_for() -> None:
-    assert [
-        mesh_file(planned(TOPOLOGIES["pair"], traffic=Traffic(access_log=on))).access_log for on in (True, False)
-    ] == [
-        True,
-        False,
-    ]
 
 
 def test_a_sidecar_listens_where_others_look_for_it(topology: Topology) -> None:
