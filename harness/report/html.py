@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.analysis.pairing import Cell as Pair
-from harness.analysis.pairing import pair
+from harness.analysis.pairing import Pairing, pair
 from harness.analysis.series import answers_by_arm, role_costs
 from harness.analysis.summary import Measured
 from harness.report.ablation_table import TITLE, ablation_table, without_steps
@@ -69,10 +69,7 @@ def _cell_parts(result: Measured, summary: Summary, cell: Cell, index: int, suff
     """The sections of one topology under one load."""
     manifest, figures = result.manifest, Figures(without_steps(summary), cell)
     topology = next(each["document"] for each in manifest["topologies"] if each["name"] == cell.topology)
-    whole = pair(
-        result.runs, Pair(cell.topology, cell.load), [arm["id"] for arm in summary["arms"]], manifest["rounds"]
-    )
-    paired = replace(whole, runs={arm: whole.runs[arm] for arm in figures.arms})
+    paired = _paired(result, summary, figures)
 
     def part(name: str, title: str, draw: Callable[..., Html], *of: object) -> Part:
         return Part(f"{name}-{index}", title + suffix, draw(f"{name}-{index}", title + suffix, *of))
@@ -91,6 +88,13 @@ def _cell_parts(result: Measured, summary: Summary, cell: Cell, index: int, suff
     yield part("cost", "CPU and memory", cost_section, figures, role_costs(paired))
     yield part("rounds", "Rounds", rounds_section, figures, answers, paired.rounds)
     yield part("time", "Over the window", time_section, figures, answers, window_s)
+
+
+def _paired(result: Measured, summary: Summary, figures: Figures) -> Pairing:
+    """The rounds that count for every arm of the result, with the runs of those arms that the page draws."""
+    every = [arm["id"] for arm in summary["arms"]]
+    whole = pair(result.runs, Pair(figures.cell.topology, figures.cell.load), every, result.manifest["rounds"])
+    return replace(whole, runs={arm: whole.runs[arm] for arm in figures.arms})
 
 
 def _common_parts(result: Measured) -> Iterator[Part]:
