@@ -125,7 +125,7 @@ def judgements(costs: Costs, arms: Sequence[str]) -> Iterator[str]:
 
 
 def _beyond(found: Estimate, unit: Unit) -> str:
-    if value_of(found) is None:
+    if interval_of(found) is None:
         return ""
     value, interval = figure(found, unit, signed=True)
     return f" ({value} {unit.name} {interval})"
