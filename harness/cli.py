@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from harness.commands.doctor import doctor
 from harness.commands.experiments import run
 from harness.commands.lists import list_command
 from harness.commands.load import load
@@ -33,6 +34,7 @@ app.command("load")(load)
 app.command("up")(up)
 app.command("report")(report)
 app.command("selftest")(selftest)
+app.command("doctor")(doctor)
 app.command("list")(list_command)
 
 

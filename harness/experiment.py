@@ -21,7 +21,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness import pilot, registry
+from harness import ablation, pilot, registry
+from harness.ablation import Ablation, Wanted
 from harness.load.schedule import check_schedule
 from harness.model.errors import UsageError, unknown
 from harness.model.mesh import Arm
@@ -30,6 +31,7 @@ from harness.model.run import Load
 from harness.model.topology import Topology
 from harness.topology import complaint, load_topology, read_yaml, short
 
+MAX_ARMS = 32
 MAX_ROUNDS = 200
 MAX_WINDOW_S = 3600.0
 MAX_RATE_RPS = 100_000
@@ -48,6 +50,7 @@ class Experiment:
     loads: dict[str, Load]
     rounds: int
     seed: int
+    ablation: tuple[Ablation, ...] = ()
 
     def arm(self, arm_id: str) -> Arm:
         """The arm of that id."""
@@ -73,6 +76,13 @@ def _whole(value: float) -> float:
             f"{value:g} s are not whole seconds, by which services count: write e.g. {max(1, round(value))}s"
         )
     return value
+
+
+def _ablation(value: object) -> Wanted:
+    try:
+        return ablation.wanted(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
 
 
 def _number(value: object) -> object:
@@ -103,9 +113,10 @@ class _Load(BaseModel):
 class _File(BaseModel):
     model_config = _STRICT
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
-    arms: Annotated[tuple[str, ...], Field(min_length=1, max_length=32)]
+    arms: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_ARMS)]
     reference: str | None = None
     contrasts: tuple[tuple[str, str], ...] = ()
+    ablation: Annotated[Wanted | None, BeforeValidator(_ablation)] = None
     topologies: Annotated[tuple[str, ...], Field(min_length=1)]
     rounds: Annotated[int, Field(strict=True, ge=1, le=MAX_ROUNDS)] = 8
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 1
@@ -142,7 +153,11 @@ def _validated(path: Path, document: object) -> _File:
 
 
 def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
-    resolved = tuple(dict.fromkeys(registry.arm(text) for text in (arms or file.arms)))
+    made, ablations = ablation.expand(file.ablation, registry.arm) if file.ablation else ((), ())
+    named = tuple(registry.arm(text) for text in (arms or file.arms))
+    resolved = tuple(dict.fromkeys(named if arms else (*named, *made)))
+    if len(resolved) > MAX_ARMS:
+        raise UsageError(f"{len(resolved)} arms, allowed are {MAX_ARMS}: take features out of `ablation`")
     ids = [arm.id for arm in resolved]
     asked = registry.arm(file.reference).id if file.reference else ids[0]
     if asked not in ids and not arms:
@@ -157,6 +172,7 @@ def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
         loads={name: _load(name, load, file.seed) for name, load in file.loads.items()},
         rounds=file.rounds,
         seed=file.seed,
+        ablation=ablation.within(ablations, ids),
     )
 
 

@@ -7,7 +7,7 @@ topology, placement and settings, on the same class of machine.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.experiment import Experiment
@@ -20,7 +20,8 @@ from harness.model.run import Load, Parity
 class Facts:
     """What was found out about machine and programs before the first trial.
 
-    `programs` has name, version and digest of everything an arm depends on, by arm id.
+    `programs` has name, version and digest of everything an arm depends on, by arm id. `surroundings` are limits and noise, as
+    `hoptax doctor` reads them.
     """
 
     instrument: str
@@ -29,6 +30,7 @@ class Facts:
     machine: Mapping[str, Any]
     machine_class: str
     programs: Mapping[str, Sequence[Mapping[str, str]]]
+    surroundings: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -48,6 +50,7 @@ def manifest(
         "started_utc": started_utc,
         "reference": experiment.reference,
         "contrasts": [list(pair) for pair in experiment.contrasts],
+        "ablation": [_plain(each) for each in experiment.ablation],
         "arms": [_arm(arm, facts) for arm in experiment.arms],
         "topologies": [
             {"name": topology.name, "digest": topology.digest, "document": _plain(topology)}
@@ -62,6 +65,7 @@ def manifest(
         "platform": facts.platform,
         "placement": asdict(facts.placement) | {"apart": facts.placement.apart},
         "machine": dict(facts.machine),
+        "facts": dict(facts.surroundings),
         "warnings": list(facts.warnings),
         "parity": {arm: [asdict(proof) for proof in proofs] for arm, proofs in parity.items()},
         "rendered": {arm: [dict(file) for file in files] for arm, files in rendered.items()},

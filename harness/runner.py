@@ -22,7 +22,7 @@ from harness.store import ResultDir, open_result
 from harness.trial import Bench, run_trial
 
 PILOT_LOAD = Load(rate_rps=100.0, warmup_s=1.0, window_s=2.0)
-"""Every arm's, at first; the dearest is then run once more, at the rate that follows from it."""
+"""Every arm's that may be the dearest, at first; the dearest is then run once more, at the rate that follows from it."""
 LAUNCH_S = 2.0
 """What a trial takes beside warm-up and window: launch, proofs, alignment to a second, collection. For the ETA only."""
 
@@ -121,7 +121,7 @@ def _pilot_trials(experiment: Experiment) -> list[Trial]:
     return [
         Trial(0, place, arm.id, topology.name, "pilot", seed=experiment.seed)
         for topology in experiment.topologies
-        for place, arm in enumerate(experiment.arms)
+        for place, arm in enumerate(pilot.asked(experiment.arms))
     ]
 
 

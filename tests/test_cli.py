@@ -19,6 +19,7 @@ from harness.model.program import Program
 
 RESULT = recorded(rounds=2, rate_rps=30.0, window_s=1.0)
 TOPOLOGIES = sorted(registry.workload_files("topologies"))
+EXPERIMENTS = sorted(registry.workload_files("experiments"))
 TINY = """
 name: tiny
 arms: [baseline]
@@ -56,7 +57,7 @@ def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 WRONG = {
     "frobnicate": "No such command 'frobnicate'.",
     "run": "Missing argument 'experiment'.",
-    "run nope": "unknown experiment 'nope': have quick, or give the path of a YAML file",
+    "run nope": f"unknown experiment 'nope': have {', '.join(EXPERIMENTS)}, or give the path of a YAML file",
     "run quick --arms istio": "unknown mesh 'istio': have baseline, builtin, envoy",
     "run quick --arms envoy[fast]": f"unknown feature 'fast': have {', '.join(sorted(FEATURES))}",
     "run quick --arms baseline[mtls]": "mesh 'baseline' has no 'mtls': it can do nothing beyond carrying traffic",
@@ -202,7 +203,7 @@ def test_a_reader_that_had_enough_is_no_failure() -> None:
 def test_lists_name_what_is_installed(hoptax: Run) -> None:
     assert [line.split()[0] for line in hoptax("list")[1].splitlines()] == ["baseline", "builtin", "envoy"]
     assert hoptax("list", "topologies")[1].split() == TOPOLOGIES
-    assert json.loads(hoptax("list", "experiments", "--json")[1]) == [{"name": "quick"}]
+    assert json.loads(hoptax("list", "experiments", "--json")[1]) == [{"name": name} for name in EXPERIMENTS]
     rows = {row["name"]: row for row in json.loads(hoptax("list", "arms", "--json")[1])}
     assert rows["baseline"]["features"] == {}
     assert rows["envoy"]["features"] == {"mtls": "optional", "least-request": "optional"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness import registry
-from harness.experiment import AUTO_RATE, Experiment, load_experiment
+from harness.experiment import AUTO_RATE, Experiment, _File, load_experiment
 from harness.model.errors import UsageError
 from harness.model.mesh import FEATURES
 from harness.model.run import Load
@@ -55,7 +55,7 @@ def test_what_a_short_file_leaves_out(tmp_path: Path) -> None:
 def test_the_shipped_experiment() -> None:
     quick = load_experiment("quick")
     assert [arm.id for arm in quick.arms] == ["baseline", "envoy[mtls]", "builtin[mtls]"]
-    assert list(registry.workload_files("experiments")) == ["quick"]
+    assert "quick" in registry.workload_files("experiments")
 
 
 def test_arms_of_the_command_line_replace_the_files(tmp_path: Path) -> None:
@@ -102,9 +102,7 @@ FILE = {
     HEAD + "loads: {One: {}}": (
         "loads.One: allowed are lower-case letters, digits and '-', as in '^[a-z0-9-]{1,20}$' (is 'One')"
     ),
-    HEAD + LOADS + "foo: 1": (
-        "unknown key 'foo': have name, arms, reference, contrasts, topologies, rounds, seed, loads"
-    ),
+    HEAD + LOADS + "foo: 1": f"unknown key 'foo': have {', '.join(_File.model_fields)}",
     HEAD + LOADS + "rounds: 0": "rounds: Input should be greater than or equal to 1 (is 0)",
     HEAD + LOADS + "rounds: 201": "rounds: Input should be less than or equal to 200 (is 201)",
     HEAD + LOADS + "rounds: true": "rounds: Input should be a valid integer (is True)",
@@ -196,5 +194,6 @@ def test_an_auto_rate_is_checked_at_the_pilots_highest(tmp_path: Path) -> None:
 
 
 def test_an_experiment_that_nobody_knows() -> None:
-    with pytest.raises(UsageError, match=r"^unknown experiment 'slow': have quick, or give the path of a YAML file$"):
+    have = ", ".join(sorted(registry.workload_files("experiments")))
+    with pytest.raises(UsageError, match=rf"^unknown experiment 'slow': have {have}, or give the path of a YAML file$"):
         load_experiment("slow")

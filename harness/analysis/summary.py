@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.analysis import ablation
 from harness.analysis.cost import EDGES, cost_readings, memory_per_sidecar
 from harness.analysis.estimates import Table, estimates
 from harness.analysis.hops import hop_readings
@@ -38,7 +39,9 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
     manifest = result.manifest
     paired = _pairings(result)
     validity = experiment_validity(paired)
-    reasons = [*_unproven(manifest), *validity.reasons]
+    # So many arms share few whole rounds: an ablation is judged by its own comparisons, each of two arms.
+    unusable = ablation.reasons(result) if manifest.get("ablation") else validity.reasons
+    reasons = [*_unproven(manifest), *unusable]
     return {
         "kind": "summary",
         "schema": SUMMARY_SCHEMA,
@@ -55,6 +58,7 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "rounds": [_rounds(pairing) for pairing in paired],
         "arms": [{key: arm.get(key) for key in ("id", "name", "features", "version")} for arm in manifest["arms"]],
         "estimates": [row for pairing in paired if pairing.rounds for row in estimates(_table(result, pairing))],
+        "ablation": list(ablation.ablation(result)),
         "verdicts": [],
     }
 

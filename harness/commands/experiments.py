@@ -18,6 +18,7 @@ from harness.runner import planned, planned_s, run_experiment
 from harness.stage import check_programs, dry_plans, stage
 
 EXIT_INVALID = 4
+SPIN_S = 1.0
 
 
 def run(
@@ -54,7 +55,7 @@ def _measure(experiment: Experiment, out: Path, as_json: bool) -> None:
     started = datetime.now(UTC)
     check_programs(experiment.arms)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
-    with stage(experiment.arms) as (bench, facts), Progress(planned_s(experiment)) as progress:
+    with stage(experiment.arms, SPIN_S) as (bench, facts), Progress(planned_s(experiment)) as progress:
         for warning in facts.warnings:
             typer.echo(f"warning: {warning}", err=True)
         try:

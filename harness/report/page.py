@@ -72,6 +72,7 @@ svg text{fill:var(--text)}
 svg .tick{fill:var(--muted);font-size:12px}
 svg .axis{fill:var(--muted);font-size:13px}
 svg .strong{font-weight:650}
+svg .halo{paint-order:stroke;stroke:var(--bg);stroke-width:4px}
 .grid{stroke:var(--grid);stroke-width:1}
 .frame{stroke:var(--muted);stroke-width:1}
 .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
