@@ -28,7 +28,8 @@ from harness.model.mesh import Arm
 from harness.model.quantities import duration_s
 from harness.model.run import Load
 from harness.model.topology import Topology
-from harness.topology import complaint, load_topology, read_yaml, short
+from harness.topologies import runnable_topology
+from harness.topology import complaint, read_yaml, short
 
 MAX_ROUNDS = 200
 MAX_WINDOW_S = 3600.0
@@ -176,7 +177,7 @@ def _topologies(names: tuple[str, ...]) -> tuple[Topology, ...]:
     """One per name; runs are told apart by the topology's own name, so two of one name can't be measured together."""
     found: dict[str, Topology] = {}
     for name in names:
-        topology = load_topology(registry.find_file("topologies", name), registry.service_program())
+        topology = runnable_topology(name)
         if found.setdefault(topology.name, topology) != topology:
             raise UsageError(f"two different topologies are named {topology.name!r}: rename one of them in its file")
     return tuple(found.values())

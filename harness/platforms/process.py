@@ -146,7 +146,7 @@ class ProcessDeployment:
             unit.name,
             argv,
             ENVIRONMENT | dict(resolved.environment),
-            folder,
+            Path(unit.folder) if unit.folder else folder,
             log,
             sorted({*self.placement.system, *self.placement.load}),
         )

@@ -22,7 +22,8 @@ from harness.report.elements import (
 from harness.report.figures import PER_HOP, Figures, Subject
 from harness.report.layers import Call
 from harness.report.numbers import Estimate, Unit, figure, plain, unit_for, value_of
-from harness.report.picture import Label, Service, graph, tree
+from harness.report.picture import Label, graph, tree
+from harness.report.topology_view import calls_of, services_of
 
 US = Unit("µs")
 PARTS = (
@@ -35,7 +36,7 @@ Document = Mapping[str, Any]  # Any: a topology as the manifest holds it
 
 def hops_section(name: str, title: str, figures: Figures, topology: Document) -> Html:
     """The topology with what each hop costs, and the table of the same."""
-    services, calls = list(_services(topology)), list(_calls(topology))
+    services, calls = list(services_of(topology)), list(calls_of(topology))
     if not calls:
         return section(name, title, paragraph("This topology has one service and no hop."))
     labels = {call.id: Label(tuple(_lines(figures, call.id)), _tip(figures, call)) for call in calls}
@@ -60,23 +61,6 @@ def _told(figures: Figures) -> str:
     if len(figures.arms) == 1:
         return f"At each call: the median of the hop's own time in {figures.reference}, in µs with its 95 % interval. {own}"
     return f"At each call: what the arm adds to the median of the hop's own time over {figures.reference}, in µs with its 95 % interval. {own}"
-
-
-def _services(topology: Document) -> Iterator[Service]:
-    for service in topology["services"]:
-        notes = ["entry"] if service["name"] == topology["entry"] else []
-        notes += [f"{service['replicas']} replicas"] if service["replicas"] > 1 else []
-        yield Service(service["name"], ", ".join(notes))
-
-
-def _calls(topology: Document) -> Iterator[Call]:
-    """Every call site with the id that results know it by (harness.model.topology.Hop)."""
-    protocols = {service["name"]: service["protocol"] for service in topology["services"]}
-    for service in topology["services"]:
-        made = [call for step in service["script"] for call in step["calls"]]
-        for index, call in enumerate(made):
-            callee = call["service"]
-            yield Call(f"{service['name']}#{index}>{callee}/{protocols[callee]}", service["name"], callee)
 
 
 def _lines(figures: Figures, hop: str) -> Iterator[tuple[int, str]]:
@@ -126,7 +110,7 @@ def _cell(found: Estimate | None, unit: Unit, *, signed: bool = False) -> Html:
 
 def parts_section(name: str, title: str, figures: Figures, topology: Document) -> Html:
     """Request leg, callee and response leg of every hop, stacked, with the table."""
-    calls = list(_calls(topology))
+    calls = list(calls_of(topology))
     stacks = [stack for call in calls for stack in _stacks(figures, call)]
     if not stacks:
         return Html("")
