@@ -168,7 +168,7 @@ def _mapping(value: object, place: str) -> Json:
 
 def _topology_name(stem: str) -> str:
     """isotope's files have no name but their own; ours begin with a letter."""
-    return f"isotope-{re.sub('[^a-z0-9]+', '-', stem.lower())}"[:40].rstrip("-")
+    return re.sub("[^a-z0-9]+", "-", f"isotope-{stem.lower()}")[:40].rstrip("-")
 
 
 def _listed(names: list[str]) -> str:

@@ -40,19 +40,18 @@ def own_command(
     return found
 
 
-def limits(service: Service) -> Iterator[str]:
-    """What can't be measured at a service of the user's own, and what of its calls isn't in our hands; for people."""
-    if service.command is None:
-        return
-    name = service.name
-    yield (
-        f"{name} is a program of your own: of calls to it only the whole is timed, unless it answers with x-hoptax-stamps; "
-        "its CPU and memory are measured"
-    )
-    if service.script:
-        yield f"calls that {name} makes are not timed: it alone knows when it sent them, and whether it makes them"
-    if any(call.request_bytes or call.probability < 1 for call in service.calls()):
-        yield f"request and probability of the calls of {name} have no effect: it makes its calls itself"
+def limits(services: Sequence[Service]) -> Iterator[str]:
+    """What can't be measured at programs of the user's own, and what of their calls isn't in our hands; for people."""
+    own = [service for service in services if service.command is not None]
+    called = {call.service for service in services if service.command is None for call in service.calls()}
+    shaped = [s.name for s in own if any(call.request_bytes or call.probability < 1 for call in s.calls())]
+    for names, told in (
+        ([s.name for s in own if s.name in called], "is only timed as a whole, unless it answers with x-hoptax-stamps"),
+        ([s.name for s in own if s.script], "makes its calls itself: they are not timed"),
+        (shaped, "makes its calls itself: request and probability have no effect on them"),
+    ):
+        if names:
+            yield f"{', '.join(names)}: a program of your own {told}"
 
 
 def _find(program: str, folder: Path) -> None:

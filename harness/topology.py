@@ -153,8 +153,7 @@ def load_topology(path: Path, program: Program) -> Topology:
         services = tuple(_service(name, file.services[name], program, path.parent) for name in order)
     except UsageError as error:
         raise UsageError(f"topology {path}: {error}") from error
-    notes += tuple(note for service in services for note in limits(service))
-    found = Topology(file.name, file.entry, services, notes=notes)
+    found = Topology(file.name, file.entry, services, notes=notes + tuple(limits(services)))
     return replace(found, digest=_digest(found))
 
 

@@ -81,7 +81,9 @@ def _topologies(names: Sequence[str]) -> Iterator[Row]:
 
 def _size(topology: Topology) -> str:
     services, hops = len(topology.services), len(topology.hops())
-    return f"{services} service{'s' * (services != 1)}, {hops} hop{'s' * (hops != 1)}"
+    replicas = sum(service.replicas for service in topology.services)
+    each = f" ({replicas:,} replicas)" if replicas > services else ""
+    return f"{services:,} service{'s' * (services != 1)}{each}, {hops:,} hop{'s' * (hops != 1)}"
 
 
 def _experiments(names: Sequence[str]) -> Iterator[Row]:
