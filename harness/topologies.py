@@ -20,7 +20,7 @@ def runnable_topology(name: str) -> Topology:
     replicas = sum(service.replicas for service in topology.services)
     if replicas > MAX_PROCESSES:
         raise UsageError(
-            f"topology {topology.name}: its {len(topology.services)} services have {replicas:,} replicas, each a process of its own: "
+            f"topology {topology.name}: its {len(topology.services):,} services have {replicas:,} replicas, each a process of its own: "
             f"one machine carries {MAX_PROCESSES}; use fewer replicas or services"
         )
     return topology

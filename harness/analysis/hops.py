@@ -59,9 +59,9 @@ def _readings(hop: HopCounts) -> Iterator[Reading]:
 
 def _missing(hop: HopCounts) -> str:
     if counted(hop):
-        return f"no answer of {hop.hop} told when the callee had received the call: it is a program of the user's own"
+        return f"{hop.hop} has no stamps of its callee"
     if not hop.calls:
-        return f"no call of {hop.hop} was reported: it is never made, or its caller is a program of the user's own"
+        return f"no call of {hop.hop} was reported"
     return f"no call of {hop.hop} was answered at the first attempt"
 
 

@@ -37,7 +37,8 @@ def list_command(
     if svg is not None and kind != "topologies":
         raise UsageError(f"--svg draws topologies, not {kind}: try `hoptax list topologies --svg {svg}`")
     rows = list(KINDS[kind](names or ()))
-    typer.echo(json.dumps(rows, indent=1) if as_json else "\n".join(_lines(rows)))
+    for line in [json.dumps(rows, indent=1)] if as_json else _lines(rows):
+        typer.echo(line)
     if svg is not None:
         _draw(names or [row["name"] for row in rows], svg)
 

@@ -26,6 +26,11 @@ from harness.report.picture import Label, graph, tree
 from harness.report.topology_view import calls_of, services_of
 
 US = Unit("µs")
+WHOLE = "hop_elapsed"
+OWN_PROGRAMS = (
+    "A program of the user's own doesn't tell when a call reached it or left it: calls to it are shown as a whole, with what it does "
+    "itself, and are marked so; calls by it are not timed."
+)
 PARTS = (
     ("hop_request", "request leg", "p-leg1"),
     ("hop_callee", "callee", "p-leg2"),
@@ -50,6 +55,7 @@ def hops_section(name: str, title: str, figures: Figures, topology: Document) ->
         name,
         title,
         paragraph(_told(figures)),
+        paragraph(OWN_PROGRAMS) if any(service.get("command") for service in topology["services"]) else "",
         arm_legend(figures.arms),
         scrolled(wide + narrow, named),
         _table(figures, calls),
@@ -64,7 +70,7 @@ def _told(figures: Figures) -> str:
 
 
 def _lines(figures: Figures, hop: str) -> Iterator[tuple[int, str]]:
-    subject = Subject("hop", hop, "hop", "p50")
+    subject = _subject(figures, hop)
     for style, arm in enumerate(figures.arms):
         if arm == figures.reference and len(figures.arms) > 1:
             continue
@@ -72,7 +78,18 @@ def _lines(figures: Figures, hop: str) -> Iterator[tuple[int, str]]:
         found = figures.added(arm, subject) if added else figures.absolute(arm, subject)
         if found is not None:
             value, interval = figure(found, US, signed=added)
-            yield style, f"{value} {interval}" if interval.startswith("[") else value
+            whole = " (whole)" if subject.metric == WHOLE else ""
+            yield style, f"{value} {interval}{whole}" if interval.startswith("[") else f"{value}{whole}"
+
+
+def _subject(figures: Figures, hop: str) -> Subject:
+    """The hop's own time; where only the whole call is known, that."""
+    own, whole = (Subject("hop", hop, metric, "p50") for metric in ("hop", WHOLE))
+
+    def known(subject: Subject) -> bool:
+        return any(value_of(figures.absolute(arm, subject)) is not None for arm in figures.arms)
+
+    return whole if known(whole) and not known(own) else own
 
 
 def _tip(figures: Figures, call: Call) -> str:
@@ -93,12 +110,17 @@ def _table(figures: Figures, calls: Sequence[Call]) -> Html:
         head.append(joined([arm_name(style, arm), Html("<br>"), element("span", what, "muted")]))
     rows: list[list[object]] = []
     for hop in [*(call.id for call in calls), PER_HOP]:
-        subject = Subject("hop", hop, "hop", "p50")
+        subject = _subject(figures, hop)
         found = [
             figures.absolute(a, subject) if a == figures.reference else figures.added(a, subject) for a in figures.arms
         ]
         signed = [arm != figures.reference for arm in figures.arms]
-        rows.append([hop, *(_cell(each, US, signed=s) for each, s in zip(found, signed, strict=True))])
+        rows.append(
+            [
+                f"{hop} (whole call)" if subject.metric == WHOLE else hop,
+                *(_cell(each, US, signed=s) for each, s in zip(found, signed, strict=True)),
+            ]
+        )
     return table(head, rows, "Each hop's own time, and what an arm adds to it; 95 % intervals over rounds")
 
 
