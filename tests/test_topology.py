@@ -230,27 +230,8 @@ def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
     assert refusal(tmp_path, text) == message
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: b: c", "\x00", "!!python/object:os.system x", "? [a]\n: b", "a: *x"])
-def test_what_is_no_yaml(tmp_path: Path, text: str) -> None:
-    assert refusal(tmp_path, text).startswith("is not YAML: ")
-
-
-def test_a_key_that_stands_twice_is_refused_with_its_place(tmp_path: Path) -> None:
-    assert "key 'a' stands twice in \"<unicode string>\", line 5, column 3" in refusal(
-        tmp_path, HEAD + "  a: {}\n  a: {}"
-    )
-
-
 def test_long_values_are_cut(tmp_path: Path) -> None:
     many = ", ".join(f"s{number}: {{}}" for number in range(MAX_SERVICES + 1))
     message = refusal(tmp_path, f"name: t\nentry: s1\nservices: {{{many}}}")
     assert "at most 1000 items" in message
     assert len(message) < 160
-
-
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="No such file"):
-        load_topology(tmp_path / "t.yaml", PROGRAM)
-    (tmp_path / "t.yaml").write_bytes(b"name: \xff")
-    with pytest.raises(UsageError, match="can't be read: 'utf-8' codec"):
-        load_topology(tmp_path / "t.yaml", PROGRAM)
