@@ -29,7 +29,8 @@ from harness.model.mesh import Arm
 from harness.model.quantities import duration_s
 from harness.model.run import Load
 from harness.model.topology import Topology
-from harness.topology import complaint, load_topology, read_yaml, short
+from harness.topologies import runnable_topology
+from harness.topology import complaint, read_yaml, short
 
 MAX_ARMS = 32
 MAX_ROUNDS = 200
@@ -192,7 +193,7 @@ def _topologies(names: tuple[str, ...]) -> tuple[Topology, ...]:
     """One per name; runs are told apart by the topology's own name, so two of one name can't be measured together."""
     found: dict[str, Topology] = {}
     for name in names:
-        topology = load_topology(registry.find_file("topologies", name), registry.service_program())
+        topology = runnable_topology(name)
         if found.setdefault(topology.name, topology) != topology:
             raise UsageError(f"two different topologies are named {topology.name!r}: rename one of them in its file")
     return tuple(found.values())

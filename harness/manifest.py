@@ -14,6 +14,7 @@ from harness.experiment import Experiment
 from harness.model.mesh import FEATURES, Arm, Traffic
 from harness.model.platform import Placement
 from harness.model.run import Load, Parity
+from harness.model.topology import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def manifest(
         "ablation": [_plain(each) for each in experiment.ablation],
         "arms": [_arm(arm, facts) for arm in experiment.arms],
         "topologies": [
-            {"name": topology.name, "digest": topology.digest, "document": _plain(topology)}
+            {"name": topology.name, "digest": topology.digest, "document": _plain(document(topology))}
             for topology in experiment.topologies
         ],
         "loads": {name: asdict(load) for name, load in loads.items()},
@@ -66,7 +67,7 @@ def manifest(
         "placement": asdict(facts.placement) | {"apart": facts.placement.apart},
         "machine": dict(facts.machine),
         "facts": dict(facts.surroundings),
-        "warnings": list(facts.warnings),
+        "warnings": [*facts.warnings, *(note for topology in experiment.topologies for note in topology.notes)],
         "parity": {arm: [asdict(proof) for proof in proofs] for arm, proofs in parity.items()},
         "rendered": {arm: [dict(file) for file in files] for arm, files in rendered.items()},
         "comparison_key": comparison_key(experiment, facts, traffic, loads),
@@ -106,5 +107,5 @@ def _arm(arm: Arm, facts: Facts) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:  # Any: a dataclass in, JSON values out
-    return json.loads(json.dumps(asdict(value)))
+def _plain(value: Any) -> Any:  # Any: JSON values with tuples in, JSON values out
+    return json.loads(json.dumps(value))

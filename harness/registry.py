@@ -70,11 +70,11 @@ def service_program(name: str = "fanout") -> Program:
     return cast("Program", points[name].load().PROGRAM)
 
 
-def workload_files(kind: str) -> dict[str, Path]:
-    """Every `<kind>/*.yaml` of the installed workload packages, by stem; `kind` is topologies or experiments."""
+def workload_files(kind: str, pattern: str = "*.yaml") -> dict[str, Path]:
+    """Every such file of the installed workload packages, by stem; `kind` is the folder: topologies, experiments or users."""
     found: dict[str, Path] = {}
     for folder in _workload_folders():
-        for path in sorted((folder / kind).glob("*.yaml")):
+        for path in sorted((folder / kind).glob(pattern)):
             found.setdefault(path.stem, path)
     return found
 

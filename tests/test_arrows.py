@@ -30,7 +30,7 @@ HOMES = {
     "hdrh": {"harness/analysis/histogram.py"},
     "scipy": {"harness/analysis/intervals.py"},
     "pydantic": {"harness/topology.py", "harness/experiment.py"},
-    "yaml": {"harness/topology.py", "harness/experiment.py"},
+    "yaml": {"harness/yaml_file.py"},
     "typer": {"harness/cli.py", "harness/commands"},
     "rich": {"harness/cli.py", "harness/commands", "harness/report/terminal.py", "harness/report/progress.py"},
     "cryptography": {"meshes/identity"},

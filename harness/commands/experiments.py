@@ -33,10 +33,17 @@ def run(
 ) -> None:
     """Measure: every arm of an experiment, in paired rounds.  Example: hoptax run quick --rounds 12"""
     chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds)
+    _warn_of_topologies(chosen)
     if dry_run:
         _print_plan(chosen, as_json)
         return
     _measure(chosen, out, as_json)
+
+
+def _warn_of_topologies(experiment: Experiment) -> None:
+    """What of their files can't be honoured or measured; the manifest has it too."""
+    for note in (note for topology in experiment.topologies for note in topology.notes):
+        typer.echo(f"warning: {note}", err=True)
 
 
 def split_arms(text: str) -> tuple[str, ...]:

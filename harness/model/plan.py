@@ -60,7 +60,7 @@ class Ready:
 class Unit:
     """One process (or container): what to run, where, and how to tell that it is ready.
 
-    `after` names units that must be ready first. `ports` are those it binds on its host's address; the platform checks
+    It runs in `folder`, or without one in its own. `after` names units that must be ready first. `ports` are those it binds on its host's address; the platform checks
     that they are free. `identity` is the SPIFFE id that the unit must prove on the wire, "" for none.
     """
 
@@ -76,6 +76,7 @@ class Unit:
     after: tuple[str, ...] = ()
     service: str = ""
     identity: str = ""
+    folder: str = ""
     lifetime: Lifetime = "trial"
     stop_grace_s: float = 2.0
 

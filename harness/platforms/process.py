@@ -122,9 +122,7 @@ class ProcessDeployment:
             if self._is_ready(unit):
                 ready.add(unit.name)
             elif time.monotonic() > give_up:
-                raise EnvironmentFailure(
-                    f"unit {unit.name!r} isn't ready after {unit.ready and unit.ready.within_s} s{self._tail(unit.name)}"
-                )
+                raise self._late(unit)
             else:
                 starting.append((unit, give_up))
                 time.sleep(POLL_S / len(starting))
@@ -146,12 +144,20 @@ class ProcessDeployment:
             unit.name,
             argv,
             ENVIRONMENT | dict(resolved.environment),
-            folder,
+            Path(unit.folder) if unit.folder else folder,
             log,
             sorted({*self.placement.system, *self.placement.load}),
         )
         self.units[unit.name] = RunningUnit(
             unit.name, unit.role, unit.service, unit.host, self._addresses[unit.host], pid, log
+        )
+
+    def _late(self, unit: Unit) -> EnvironmentFailure:
+        assert unit.ready is not None
+        asked = f"GET {unit.ready.path} there doesn't answer 200" if unit.ready.path else "nothing listens there"
+        where = f"{self._addresses[unit.host]}:{unit.ready.port}"
+        return EnvironmentFailure(
+            f"unit {unit.name!r} isn't ready after {unit.ready.within_s} s on {where}: {asked}{self._tail(unit.name)}"
         )
 
     def _is_ready(self, unit: Unit) -> bool:

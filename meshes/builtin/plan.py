@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from harness.model.app import app_units, through_sidecar
+from harness.model.app import app_units, entry_port, through_sidecar
 from harness.model.mesh import PlatformFacts, Support, Traffic
 from harness.model.plan import (
     ADMIN_PORT,
@@ -63,6 +63,7 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
     return Plan(
         units=(_control(topology, features, traffic), *sidecars.values(), *apps),
         entry_host=replica_host(topology.entry, 0),
+        entry_port=entry_port(topology),
         identities=(Identity(CONTROL, CONTROL_PLANE), Identity(PROBE_IDENTITY, spiffe_id(PROBE_IDENTITY))),
         issuer=ISSUER,
     )

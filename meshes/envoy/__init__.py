@@ -2,7 +2,7 @@
 
 import json
 
-from harness.model.app import app_units, through_sidecar
+from harness.model.app import app_units, entry_port, through_sidecar
 from harness.model.mesh import PlatformFacts, Support, Traffic
 from harness.model.plan import (
     ADMIN_PORT,
@@ -60,6 +60,7 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
     return Plan(
         units=(*sidecars.values(), *app_units(topology, traffic, through_sidecar(OUTBOUND_PORT), after)),
         entry_host=replica_host(topology.entry, 0),
+        entry_port=entry_port(topology),
         identities=_identities(hosts) if mtls else (),
         issuer=ISSUER if mtls else None,
     )
