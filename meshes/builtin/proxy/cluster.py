@@ -79,6 +79,10 @@ class Pool:
             return
         callee.connections.open += 1
         self.connections += 1
+        self.dial(waiter, attempt)
+
+    def dial(self, waiter: Waiter, attempt: int) -> None:
+        """Makes a connection without asking whether it is allowed."""
         task = self._loop.create_task(self._open(waiter, attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -179,6 +183,8 @@ class Pool:
 class Callee:
     """One cluster as it runs."""
 
+    pool_class: type[Pool] = Pool
+
     def __init__(
         self,
         config: Cluster,
@@ -218,7 +224,7 @@ class Callee:
             gone = [pool for endpoint, pool in former.items() if endpoint not in config.endpoints]
         self._config, self.limits, self.connect_timeout_s = config, limits, config.connect_timeout_s
         self._accepted = frozenset(config.spiffe_ids)
-        self._all = [former.get(endpoint) or Pool(self, endpoint) for endpoint in config.endpoints]
+        self._all = [former.get(endpoint) or self.pool_class(self, endpoint) for endpoint in config.endpoints]
         for pool in self._all:
             pool.max_header_bytes, pool.max_headers = limits.max_header_bytes, limits.max_headers
         for pool in gone:

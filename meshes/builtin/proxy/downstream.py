@@ -165,6 +165,7 @@ class Downstream(Wire):
             self._state, self.sent_all = WAIT, True
             if request.length:
                 out += data[end + 4 :]
+                self._bytes_in = request.length
         else:
             out += self._begin_body(request, data[end + 4 :])
         if request.fields > rules.max_headers:
