@@ -261,8 +261,9 @@ class Callee:
         """Who may be picked: the endpoints that are not out, the canary apart if the calls are split and others are there."""
         well = [pool for pool in self._all if pool.record is None or not pool.record.out]
         self._canary = None
-        if self._config.split is not None and len(well) > 1 and well[-1] is self._all[-1]:
-            self._canary = well.pop()
+        if self._config.split is not None and well and well[-1] is self._all[-1]:
+            self._canary = well[-1]
+            well = well[:-1] or well
         self._pools = well
 
     def retire(self) -> None:
