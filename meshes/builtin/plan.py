@@ -1,6 +1,7 @@
 """The built-in mesh as an adapter: one control plane, one sidecar per replica. Pure."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from harness.model.app import app_units, entry_port, through_sidecar
@@ -21,6 +22,7 @@ from harness.model.plan import (
     address,
     replica_host,
 )
+from harness.model.policy import Policies
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
 from meshes.identity.names import CONTROL_PLANE, spiffe_id
@@ -37,13 +39,13 @@ api = 1
 capabilities: dict[str, Support] = {
     "mtls": "optional",
     "least-request": "optional",
-    "retries": "unsupported",
-    "circuit-breaking": "unsupported",
-    "outlier-ejection": "unsupported",
-    "split": "unsupported",
-    "authz": "unsupported",
-    "access-log": "unsupported",
-    "tracing": "unsupported",
+    "retries": "optional",
+    "circuit-breaking": "optional",
+    "outlier-ejection": "optional",
+    "split": "optional",
+    "authz": "optional",
+    "access-log": "optional",
+    "tracing": "optional",
 }
 PROXY = Program(name="builtin-proxy", module="meshes.builtin.proxy", flags=LEAN)
 CONTROL_PROGRAM = Program(name="builtin-control", module="meshes.builtin.control", flags=LEAN)
@@ -111,6 +113,7 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
             "max_requests": traffic.max_requests,
             "buffer_bytes": traffic.buffer_bytes,
         },
+        "policies": _policies(features, traffic.policies),
         "services": {service.name: _service(service) for service in topology.services},
         "proxies": {
             replica_host(service.name, n): _proxy(service, replica_host(service.name, n))
@@ -118,6 +121,23 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
             for n in range(service.replicas)
         },
     }
+
+
+def _policies(features: frozenset[str], policies: Policies) -> dict[str, Any]:  # Any: JSON values
+    """Only what the arm has: a feature that is off is not in the document."""
+    authorization = {
+        "callers": [spiffe_id(PROBE_IDENTITY)],
+        "denied_prefix": policies.authorization.denied_prefix,
+    }
+    every = {
+        "retries": ("retry", asdict(policies.retry)),
+        "circuit-breaking": ("breaker", asdict(policies.breaker)),
+        "outlier-ejection": ("ejection", asdict(policies.ejection)),
+        "split": ("split", asdict(policies.split)),
+        "authz": ("authorization", authorization),
+        "tracing": ("tracing", asdict(policies.tracing)),
+    }
+    return dict(policy for feature, policy in every.items() if feature in features)
 
 
 def _service(service: Service) -> dict[str, Any]:  # Any: JSON values
