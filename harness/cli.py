@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from harness.commands.compare import compare
 from harness.commands.experiments import run
 from harness.commands.lists import list_command
 from harness.commands.load import load
@@ -32,6 +33,7 @@ app.command("run")(run)
 app.command("load")(load)
 app.command("up")(up)
 app.command("report")(report)
+app.command("compare")(compare)
 app.command("selftest")(selftest)
 app.command("list")(list_command)
 
