@@ -26,15 +26,16 @@ def compared(before: Synthetic, after: Synthetic) -> dict[str, Any]:
 
 
 def row(document: Mapping[str, Any], arm: str, metric: str, statistic: str, value: str, of: str) -> dict[str, Any]:
-    (found,) = (
+    found: list[dict[str, Any]] = [
         each
         for each in document["estimates"]
         if (each["arm"], each["metric"], each["statistic"], each["value"], each["of"])
         == (arm, metric, statistic, value, of)
         and each["subject"] in ("entry", "total", "sidecar")
         and each["scope"] != "machine"
-    )
-    return found
+    ]
+    assert len(found) == 1
+    return found[0]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.intervals import Floats, Interval
+from harness.analysis.metrics import Kind
 from harness.analysis.unpaired import (
     bootstrap_welch,
     change,
@@ -50,8 +51,9 @@ def test_a_shift_is_found_as_the_median_of_all_differences() -> None:
 
 def test_ratios_are_changes_of_logarithms() -> None:
     before, after = np.linspace(90, 110, 8), np.linspace(180, 220, 8)
-    for kind in ("latency", "cost"):
-        found = change_ratio(kind, before, after)  # type: ignore[arg-type]
+    kinds: tuple[Kind, ...] = ("latency", "cost")
+    for kind in kinds:
+        found = change_ratio(kind, before, after)
         assert found is not None
         assert found.estimate == pytest.approx(2.0)
         assert found.method.endswith("-log-ratio")
@@ -59,9 +61,9 @@ def test_ratios_are_changes_of_logarithms() -> None:
 
 
 @pytest.mark.parametrize("kind", ["latency", "cost"])
-def test_too_few_rounds_on_either_side_give_no_interval(kind: str) -> None:
+def test_too_few_rounds_on_either_side_give_no_interval(kind: Kind) -> None:
     for n, m in ((5, 12), (12, 5), (1, 1)):
-        found = change(kind, np.arange(float(n)), np.arange(float(m)))  # type: ignore[arg-type]
+        found = change(kind, np.arange(float(n)), np.arange(float(m)))
         assert (found.low, found.high) == (None, None)
         assert found.note == f"{min(n, m)} rounds: an interval needs 6 or more"
 
