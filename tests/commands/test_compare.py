@@ -85,7 +85,7 @@ def test_the_page_has_every_figure_in_a_table_and_loads_nothing(
     ids = re.findall(r'id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     body = page.split("<tbody>")[1].split("</tbody>")[0]
-    assert body.count('scope="row"') == body.count("<tr><th") == 5 + 11 + 11
+    assert body.count('scope="row"') == body.count("<tr><th") == 4 + 9 + 9
     assert "no change shown" in body
 
 
