@@ -142,8 +142,8 @@ def _validated(path: Path, document: object) -> _File:
 
 
 def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
-    resolved = tuple(dict.fromkeys(registry.arm(text) for text in (arms or file.arms)))
-    ids = [arm.id for arm in resolved]
+    by_id = {arm.id: arm for arm in map(registry.arm, arms or file.arms)}
+    resolved, ids = tuple(by_id.values()), list(by_id)
     asked = registry.arm(file.reference).id if file.reference else ids[0]
     if asked not in ids and not arms:
         raise unknown("reference arm", asked, ids)

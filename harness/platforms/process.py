@@ -146,7 +146,7 @@ class ProcessDeployment:
             unit.name,
             argv,
             ENVIRONMENT | dict(resolved.environment),
-            folder,
+            programs.import_folder(unit.program) or folder,
             log,
             sorted({*self.placement.system, *self.placement.load}),
         )
