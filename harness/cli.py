@@ -13,6 +13,7 @@ from harness.commands.compare import compare
 from harness.commands.experiments import run
 from harness.commands.lists import list_command
 from harness.commands.load import load
+from harness.commands.replay import replay
 from harness.commands.reports import report
 from harness.commands.selftest import selftest
 from harness.commands.up import up
@@ -34,6 +35,7 @@ app.command("load")(load)
 app.command("up")(up)
 app.command("report")(report)
 app.command("compare")(compare)
+app.command("replay")(replay)
 app.command("selftest")(selftest)
 app.command("list")(list_command)
 

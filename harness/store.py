@@ -116,10 +116,7 @@ def create(out_root: Path, experiment: str, utc: datetime, id: str) -> ResultDir
 
 
 def open_result(path: Path) -> Result:
-    """The result in that folder.
-
-    Raises UsageError, naming the file, for a folder without manifest, a damaged file, or one of a newer schema.
-    """
+    """The result in that folder; UsageError, naming the file, without a manifest, or if one is damaged or of a newer schema."""
     manifest = read_manifest(path)
     files = sorted(file for file in (path / RUNS).glob("*.json") if not file.name.startswith(TEMPORARY))
     runs = sorted(
@@ -138,13 +135,8 @@ def read_manifest(path: Path) -> Document:
 def write_rows(path: Path, rows: Rows) -> None:
     """The rows as Parquet (zstd, pages with checksums): one column each, stamps in ns of CLOCK_MONOTONIC."""
     table = pa.table({"run_id": _coded(np.zeros(len(rows), np.int32), (rows.run_id,)), **_columns(rows)})
-    about = {
-        "kind": "rows",
-        "schema": ROWS_SCHEMA,
-        "run_id": rows.run_id,
-        "names": rows.names,
-        "stamps": "ns, monotonic",
-    }
+    about = {"kind": "rows", "schema": ROWS_SCHEMA, "run_id": rows.run_id, "names": rows.names}
+    about["stamps"] = "ns, monotonic"
     sink = pa.BufferOutputStream()
     table = table.replace_schema_metadata({_ABOUT: json.dumps(about)})
     parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)

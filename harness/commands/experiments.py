@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness.report.progress import Progress, spoken
 from harness.resume import Remaining, check_same, remaining, settled_loads
 from harness.runner import continue_experiment, planned, planned_s, run_experiment, trials_s
 from harness.stage import check_programs, dry_plans, stage
+from harness.trial import Bench
 from harness.unfinished import alone, begun, clear, complete
 
 EXIT_INVALID = 4
@@ -62,12 +63,18 @@ def split_arms(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def measure(experiment: Experiment, out: Path, extra: Mapping[str, Any] | None = None) -> Path:
-    """The folder of a new result; `extra` is added to its manifest."""
+def measure(
+    experiment: Experiment,
+    out: Path,
+    extra: Mapping[str, Any] | None = None,  # Any: JSON values
+    check: Callable[[Bench, Facts], None] = lambda _bench, _facts: None,
+) -> Path:
+    """The folder of a new result; `extra` is added to its manifest, `check` may refuse the machine before anything is measured."""
     started = datetime.now(UTC)
     check_programs(experiment.arms)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
     with alone(result.path), _kept(result), stage(experiment.arms) as (bench, facts):
+        check(bench, facts)
         _warn(facts)
         with Progress(planned_s(experiment)) as progress:
             utc = started.isoformat(timespec="seconds")

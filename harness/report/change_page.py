@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.report.change_table import Place, Relative, Row, places, reading
+from harness.report.change_table import Place, Relative, Row, claims, places, reading
 from harness.report.elements import (
     Html,
     arm_name,
@@ -31,6 +31,7 @@ def render(document: Document) -> str:
         element("h1", title),
         paragraph(f"From {document['before']['name']} to {document['after']['name']}", "lead"),
         _state(document["validity"]),
+        _replay(document.get("replay")),
         *(_place_section(document, place, index) for index, place in enumerate(found)),
         _results_section(document),
         section("reading", "How to read this", listed(reading(document))),
@@ -47,6 +48,20 @@ def _state(validity: Document) -> Html:
         joined([banner, _banner("warn", "To keep in mind", listed(validity["warnings"]))])
         if validity["warnings"]
         else banner
+    )
+
+
+def _replay(replay: Document | None) -> Html:
+    if replay is None:
+        return Html("")
+    css = {"within": "good", "outside": "bad", "inconclusive": "warn"}[replay["outcome"]]
+    told = f"Every claim is held against ±{100 * replay['margin']:g} % of what it was."
+    rows = [[label, _figure(change), margin, outcome] for label, change, margin, outcome in claims(replay)]
+    return joined(
+        [
+            _banner(css, f"Replay: {replay['outcome']}", paragraph(told)),
+            table(["claim", "change", "margin", "outcome"], rows, "The claims of the first result, measured again"),
+        ]
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.report.figures import PER_HOP, Subject
-from harness.report.numbers import Estimate, Unit, figure, interval_of, unit_for, value_of
+from harness.report.numbers import Estimate, Unit, figure, interval_of, plain, unit_for, value_of
 from harness.report.table import CPU, ERRORS, MEMORY, QUANTILES, Shown
 
 Document = Mapping[str, Any]  # Any: a comparison
@@ -162,6 +162,25 @@ def _columns(rows: Sequence[Row]) -> Iterator[str]:
 
 def _text(shown: Shown) -> str:
     return f"{shown.value} {shown.interval}".strip() or "–"
+
+
+def claims(replay: Document) -> Iterator[tuple[str, Shown, str, str]]:
+    """Per claim of a replay: what it is, its change, the margin it is held against, and the outcome."""
+    for each in replay["claims"]:
+        unit = _unit(each)
+        what = "response p50" if each["metric"] == "response" else "CPU per 1,000 requests"
+        label = f"{each['topology']} · {each['load']} · {each['arm']}: {'added ' if each['of'] == 'added' else ''}{what} ({unit.name})"
+        margin = "–" if each["margin"] is None else f"±{plain(each['margin'] * unit.factor)}"
+        yield label, Shown(*figure(each, unit, signed=True)), margin, each["outcome"]
+
+
+def replay_lines(replay: Document) -> Iterator[str]:
+    """The outcome of a replay as text."""
+    yield f"{replay['outcome'].upper()}: every claim held against ±{100 * replay['margin']:g} % of what it was"
+    rows = [(label, _text(change), margin, outcome) for label, change, margin, outcome in claims(replay)]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for label, change, margin, outcome in rows:
+        yield f"  {label.ljust(widths[0])}  {change.rjust(widths[1])}  {margin.rjust(widths[2])}  {outcome}"
 
 
 def reading(document: Document) -> tuple[str, ...]:
