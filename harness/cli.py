@@ -9,10 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from harness.commands.compare import compare
 from harness.commands.doctor import doctor
 from harness.commands.experiments import run
 from harness.commands.lists import list_command
 from harness.commands.load import load
+from harness.commands.replay import replay
 from harness.commands.reports import report
 from harness.commands.selftest import selftest
 from harness.commands.up import up
@@ -33,6 +35,8 @@ app.command("run")(run)
 app.command("load")(load)
 app.command("up")(up)
 app.command("report")(report)
+app.command("compare")(compare)
+app.command("replay")(replay)
 app.command("selftest")(selftest)
 app.command("doctor")(doctor)
 app.command("list")(list_command)

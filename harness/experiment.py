@@ -156,10 +156,10 @@ def _validated(path: Path, document: object) -> _File:
 def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
     made, ablations = ablation.expand(file.ablation, registry.arm) if file.ablation else ((), ())
     named = tuple(registry.arm(text) for text in (arms or file.arms))
-    resolved = tuple(dict.fromkeys(named if arms else (*named, *made)))
+    by_id = {arm.id: arm for arm in (named if arms else (*named, *made))}
+    resolved, ids = tuple(by_id.values()), list(by_id)
     if len(resolved) > MAX_ARMS:
         raise UsageError(f"{len(resolved)} arms, allowed are {MAX_ARMS}: take features out of `ablation`")
-    ids = [arm.id for arm in resolved]
     asked = registry.arm(file.reference).id if file.reference else ids[0]
     if asked not in ids and not arms:
         raise unknown("reference arm", asked, ids)

@@ -7,7 +7,7 @@ topology, placement and settings, on the same class of machine.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from harness.experiment import Experiment
@@ -15,6 +15,7 @@ from harness.model.mesh import FEATURES, Arm, Traffic
 from harness.model.platform import Placement
 from harness.model.run import Load, Parity
 from harness.model.topology import document
+from harness.records import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +71,35 @@ def manifest(
         "warnings": [*facts.warnings, *(note for topology in experiment.topologies for note in topology.notes)],
         "parity": {arm: [asdict(proof) for proof in proofs] for arm, proofs in parity.items()},
         "rendered": {arm: [dict(file) for file in files] for arm, files in rendered.items()},
+        "design": design(experiment),
+        "comparison": comparison(experiment, facts, traffic, loads),
         "comparison_key": comparison_key(experiment, facts, traffic, loads),
     }
 
 
+def comparison(
+    experiment: Experiment, facts: Facts, traffic: Traffic, loads: Mapping[str, Load]
+) -> dict[str, Any]:  # Any: JSON values
+    """Load, topology, placement, settings and machine class: what results must share; arms and rounds are not in it."""
+    return {
+        "loads": {name: asdict(load) for name, load in loads.items()},
+        "topologies": {topology.name: topology.digest for topology in experiment.topologies},
+        "traffic": asdict(traffic),
+        "platform": facts.platform,
+        "placement": asdict(facts.placement),
+        "machine": facts.machine_class,
+    }
+
+
 def comparison_key(experiment: Experiment, facts: Facts, traffic: Traffic, loads: Mapping[str, Load]) -> str:
-    """Digest of load, topology, placement, settings and machine class; arms and rounds are not in it."""
-    return digest(
-        {
-            "loads": {name: asdict(load) for name, load in loads.items()},
-            "topologies": [topology.digest for topology in experiment.topologies],
-            "traffic": asdict(traffic),
-            "platform": facts.platform,
-            "placement": asdict(facts.placement),
-            "machine": facts.machine_class,
-        }
-    )
+    """Digest of the comparison's parts."""
+    return digest(comparison(experiment, facts, traffic, loads))
+
+
+def design(experiment: Experiment) -> str:
+    """Digest of everything that was asked for, arms and rounds and the rate `auto` included: a resumed run must ask the same."""
+    asked = {each.name: getattr(experiment, each.name) for each in fields(experiment)}
+    return digest(to_json(asked | {"arms": [arm.id for arm in experiment.arms]}))
 
 
 def digest(value: Any) -> str:  # Any: JSON values

@@ -8,11 +8,12 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import cast
 
+from harness.checkouts import checkout
 from harness.model.errors import UsageError, unknown
 from harness.model.mesh import API_VERSION, FEATURES, REQUIRED, Arm, Mesh
 from harness.model.program import Program
 
-_ARM = re.compile(r"(?P<mesh>[a-z][a-z0-9-]*)(?:\[(?P<features>[a-z0-9,-]*)\])?")
+_ARM = re.compile(r"(?P<mesh>[a-z][a-z0-9-]*)(?:@(?P<checkout>[^\[\]]+))?(?:\[(?P<features>[a-z0-9,-]*)\])?")
 
 
 def _points(group: str) -> dict[str, EntryPoint]:
@@ -38,12 +39,18 @@ def mesh(name: str) -> Mesh:
     return adapter
 
 
+def mesh_of(name: str, path: str) -> Mesh:
+    """The mesh as another checkout of hoptax has it, see harness.checkouts."""
+    mesh(name)
+    return checkout(name, _points("meshes")[name].value, path)
+
+
 def arm(text: str) -> Arm:
-    """`mesh` or `mesh[feature,…]` as an arm. Features that the mesh always has are added, so equal arms get equal ids."""
+    """`mesh`, `mesh[feature,…]` or `mesh@PATH[feature,…]` as an arm. Features that the mesh always has are added, so equal arms get equal ids."""
     match = _ARM.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"arm {text!r} can't be read: write mesh or mesh[feature,feature], e.g. builtin[mtls]")
-    adapter = mesh(match["mesh"])
+    adapter = mesh_of(match["mesh"], match["checkout"]) if match["checkout"] else mesh(match["mesh"])
     asked = frozenset(filter(None, (match["features"] or "").split(",")))
     for feature in sorted(asked):
         if feature not in FEATURES:

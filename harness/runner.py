@@ -1,6 +1,6 @@
 """Runs an experiment: parity proofs, pilot, then every trial in order. Each trial is on disk before the next one starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -17,9 +17,11 @@ from harness.model.mesh import Arm
 from harness.model.run import Load, Parity, Run
 from harness.probes import parity
 from harness.report import html
+from harness.resume import Remaining, resumption, settled_loads
 from harness.rounds import Trial, trials
-from harness.store import ResultDir, open_result
+from harness.store import ResultDir, open_result, read_manifest
 from harness.trial import Bench, run_trial
+from harness.unfinished import clear
 
 PILOT_LOAD = Load(rate_rps=100.0, warmup_s=1.0, window_s=2.0)
 """Every arm's that may be the dearest, at first; the dearest is then run once more, at the rate that follows from it."""
@@ -54,22 +56,57 @@ def planned(experiment: Experiment) -> list[Trial]:
 def planned_s(experiment: Experiment) -> list[float]:
     """About how long each step that a Watcher will see takes, in seconds: a proof per arm, the pilot's trials, the trials."""
     loads = [PILOT_LOAD] * _pilot_steps(experiment) + [experiment.loads[trial.load] for trial in planned(experiment)]
-    return [LAUNCH_S] * len(experiment.arms) + [LAUNCH_S + load.warmup_s + load.window_s for load in loads]
+    return [LAUNCH_S] * len(experiment.arms) + [_trial_s(load) for load in loads]
+
+
+def _trial_s(load: Load) -> float:
+    return LAUNCH_S + load.warmup_s + load.window_s
+
+
+def trials_s(trials: Sequence[Trial], loads: Mapping[str, Load]) -> list[float]:
+    """About how long each of these trials takes, in seconds."""
+    return [_trial_s(loads[trial.load]) for trial in trials]
 
 
 def run_experiment(
-    experiment: Experiment, bench: Bench, facts: Facts, result: ResultDir, utc: str, watch: Watcher
+    experiment: Experiment,
+    bench: Bench,
+    facts: Facts,
+    result: ResultDir,
+    utc: str,
+    watch: Watcher,
+    extra: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Prepare, write the manifest, run every trial, then sum up what is on disk. Returns the result's folder.
+    """Prepare, write the manifest (with `extra`), run every trial, then sum up what is on disk. Returns the result's folder.
 
     What was measured before a failure or an interrupt stays; `hoptax report` sums it up.
     """
     ready = prepare(experiment, bench, watch)
     result.write_manifest(
         manifest(experiment, facts, bench.traffic, ready.loads, ready.pilot, ready.parity, ready.rendered, utc)
+        | dict(extra or {})
     )
     for trial in planned(experiment):
         _one(experiment, trial, ready.loads[trial.load], bench, result, watch)
+    conclude(result.path)
+    return result.path
+
+
+def continue_experiment(
+    experiment: Experiment, left: Remaining, bench: Bench, result: ResultDir, utc: str, watch: Watcher
+) -> Path:
+    """Run what is left of an experiment that was cut off, with the loads, proofs and configuration that its manifest has.
+
+    The manifest tells of it first, then what is to be repeated goes: cut off again anywhere, the same is left.
+    """
+    manifest = read_manifest(result.path)
+    loads = settled_loads(manifest)
+    if left.trials:
+        result.write_manifest(manifest | {"resumed": [*manifest.get("resumed", ()), resumption(utc, left)]})
+    repeated = {trial.id for trial in left.trials}
+    clear(result.path, {trial.id for trial in planned(experiment)} - repeated)
+    for trial in left.trials:
+        _one(experiment, trial, loads[trial.load], bench, result, watch)
     conclude(result.path)
     return result.path
 

@@ -1,6 +1,6 @@
 """A result's runs → `summary.json`: every metric of every arm, with its interval, and whether it may be used. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.analysis import ablation
@@ -11,7 +11,7 @@ from harness.analysis.metrics import Metric, Reading
 from harness.analysis.pairing import Cell, Pairing, experiment_validity, pair
 from harness.analysis.requests import error_reading, request_readings
 from harness.load.rows import Rows
-from harness.model.run import Run
+from harness.model.run import Run, Validity
 
 SUMMARY_SCHEMA = 1
 # 1: long-form estimates; `against` and `of` say what a difference or ratio is to, `note` why a number is missing.
@@ -37,11 +37,9 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
     reference. A figure that can't be given is null, and its `note` says why.
     """
     manifest = result.manifest
-    paired = _pairings(result)
-    validity = experiment_validity(paired)
+    paired = pairings(result)
     # So many arms share few whole rounds: an ablation is judged by its own comparisons, each of two arms.
-    unusable = ablation.reasons(result) if manifest.get("ablation") else validity.reasons
-    reasons = [*_unproven(manifest), *unusable]
+    validity = trust(manifest, paired, ablation.reasons(result) if manifest.get("ablation") else None)
     return {
         "kind": "summary",
         "schema": SUMMARY_SCHEMA,
@@ -51,16 +49,27 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "reference": manifest["reference"],
         "contrasts": [list(contrast) for contrast in manifest.get("contrasts", ())],
         "validity": {
-            "valid": not reasons,
-            "reasons": reasons,
-            "warnings": [*manifest.get("warnings", ()), *validity.warnings],
+            "valid": validity.valid,
+            "reasons": list(validity.reasons),
+            "warnings": list(validity.warnings),
         },
         "rounds": [_rounds(pairing) for pairing in paired],
         "arms": [{key: arm.get(key) for key in ("id", "name", "features", "version")} for arm in manifest["arms"]],
-        "estimates": [row for pairing in paired if pairing.rounds for row in estimates(_table(result, pairing))],
+        "estimates": [row for pairing in paired if pairing.rounds for row in estimates(table(result, pairing))],
         "ablation": list(ablation.ablation(result)),
         "verdicts": [],
     }
+
+
+def trust(
+    manifest: Mapping[str, Any],  # Any: JSON values
+    paired: Sequence[Pairing],
+    instead: Iterable[str] | None = None,
+) -> Validity:
+    """Whether a result's figures may be used: every arm is what it says, and enough rounds count; `instead` takes the place of the latter."""
+    found = experiment_validity(paired)
+    reasons = (*_unproven(manifest), *(found.reasons if instead is None else instead))
+    return Validity(not reasons, reasons, (*manifest.get("warnings", ()), *found.warnings))
 
 
 def _unproven(manifest: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON values
@@ -71,7 +80,8 @@ def _unproven(manifest: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON values
                 yield f"{arm} is not what it says: {proof['check']}: {proof['seen']}"
 
 
-def _pairings(result: Measured) -> list[Pairing]:
+def pairings(result: Measured) -> list[Pairing]:
+    """Every topology under every load, with the rounds that count."""
     manifest = result.manifest
     arms = [arm["id"] for arm in manifest["arms"]]
     cells = [Cell(topology["name"], load) for topology in manifest["topologies"] for load in manifest["loads"]]
@@ -88,7 +98,8 @@ def _rounds(pairing: Pairing) -> dict[str, Any]:  # Any: JSON values
     }
 
 
-def _table(result: Measured, pairing: Pairing) -> Table:
+def table(result: Measured, pairing: Pairing) -> Table:
+    """What every window of the rounds that count says."""
     manifest = result.manifest
     cores, reference = len(manifest["placement"]["system"]), manifest["reference"]
     readings: dict[str, dict[Metric, list[Reading]]] = {}

@@ -144,7 +144,7 @@ class ProcessDeployment:
             unit.name,
             argv,
             ENVIRONMENT | dict(resolved.environment),
-            Path(unit.folder) if unit.folder else folder,
+            Path(unit.folder) if unit.folder else programs.import_folder(unit.program) or folder,
             log,
             sorted({*self.placement.system, *self.placement.load}),
         )
