@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.experiment import Experiment
+from harness.model.fault import STEADY_S
 from harness.model.mesh import FEATURES, Arm, Traffic
 from harness.model.platform import Placement
 from harness.model.run import Load, Parity
@@ -65,12 +66,13 @@ def manifest(
         "warnings": list(facts.warnings),
         "parity": {arm: [asdict(proof) for proof in proofs] for arm, proofs in parity.items()},
         "rendered": {arm: [dict(file) for file in files] for arm, files in rendered.items()},
+        "faults": _faults(experiment),
         "comparison_key": comparison_key(experiment, facts, traffic, loads),
     }
 
 
 def comparison_key(experiment: Experiment, facts: Facts, traffic: Traffic, loads: Mapping[str, Load]) -> str:
-    """Digest of load, topology, placement, settings and machine class; arms and rounds are not in it."""
+    """Digest of load, faults, topology, placement, settings and machine class; arms and rounds are not in it."""
     return digest(
         {
             "loads": {name: asdict(load) for name, load in loads.items()},
@@ -79,6 +81,7 @@ def comparison_key(experiment: Experiment, facts: Facts, traffic: Traffic, loads
             "platform": facts.platform,
             "placement": asdict(facts.placement),
             "machine": facts.machine_class,
+            **({"faults": _faults(experiment)} if experiment.faults else {}),
         }
     )
 
@@ -87,6 +90,10 @@ def digest(value: Any) -> str:  # Any: JSON values
     """Sixteen hex digits of the SHA-256 of a value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _faults(experiment: Experiment) -> list[dict[str, Any]]:  # Any: JSON values
+    return [asdict(spec) | {"steady_s": STEADY_S} for spec in experiment.faults]
 
 
 def _arm(arm: Arm, facts: Facts) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.experiment import Experiment
+from harness.injecting import prepared
 from harness.manifest import Facts
 from harness.model.mesh import Arm, Traffic
 from harness.model.plan import Plan
@@ -54,7 +55,8 @@ def dry_plans(experiment: Experiment) -> dict[str, list[dict[str, Any]]]:  # Any
     """Per arm, every unit with its command and files as the plan has them; nothing is resolved or started."""
     facts = ProcessPlatform.facts
     topology = experiment.topologies[0]
-    return {arm.id: _units(arm.plan(topology, Traffic(), facts)) for arm in experiment.arms}
+    plans = {arm.id: arm.plan(topology, Traffic(), facts) for arm in experiment.arms}
+    return {arm: _units(prepared(plan, experiment.faults, topology)) for arm, plan in plans.items()}
 
 
 def _units(plan: Plan) -> list[dict[str, Any]]:  # Any: JSON values

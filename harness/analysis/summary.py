@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 from harness.analysis.cost import EDGES, cost_readings, memory_per_sidecar
 from harness.analysis.estimates import Table, estimates
+from harness.analysis.fault_summary import fault_summary
 from harness.analysis.hops import hop_readings
 from harness.analysis.metrics import Metric, Reading
-from harness.analysis.pairing import Cell, Pairing, experiment_validity, pair
+from harness.analysis.pairing import NO_INTERVALS, Cell, Pairing, experiment_validity, pair
 from harness.analysis.requests import error_reading, request_readings
 from harness.load.rows import Rows
 from harness.model.run import Run
@@ -37,6 +38,7 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
     """
     manifest = result.manifest
     paired = _pairings(result)
+    faults = fault_summary(result)
     validity = experiment_validity(paired)
     reasons = [*_unproven(manifest), *validity.reasons]
     return {
@@ -50,13 +52,22 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "validity": {
             "valid": not reasons,
             "reasons": reasons,
-            "warnings": [*manifest.get("warnings", ()), *validity.warnings],
+            "warnings": [
+                *manifest.get("warnings", ()),
+                *(w for w in validity.warnings if not (faults and NO_INTERVALS in w)),
+            ],
         },
         "rounds": [_rounds(pairing) for pairing in paired],
         "arms": [{key: arm.get(key) for key in ("id", "name", "features", "version")} for arm in manifest["arms"]],
-        "estimates": [row for pairing in paired if pairing.rounds for row in estimates(_table(result, pairing))],
+        "estimates": [] if faults else _estimates(result, paired),
         "verdicts": [],
+        "faults": faults,
     }
+
+
+def _estimates(result: Measured, paired: Sequence[Pairing]) -> list[dict[str, Any]]:  # Any: JSON values
+    """Not of runs with faults: a window's percentiles and costs would be those of its faults."""
+    return [row for pairing in paired if pairing.rounds for row in estimates(_table(result, pairing))]
 
 
 def _unproven(manifest: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON values

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.model.mesh import Traffic
-from harness.model.plan import APP_PORT, FRONT_PORT, OBSERVE_PORT, File, Ready, Unit, address, replica_host
+from harness.model.plan import APP_PORT, FRONT_PORT, OBSERVE_PORT, File, Ready, Unit, address, peer, replica_host
 from harness.model.topology import Service, Topology
 
 Via = Callable[[str, Service], tuple[str, ...]]
@@ -17,7 +17,7 @@ Via = Callable[[str, Service], tuple[str, ...]]
 
 def direct(_host: str, callee: Service) -> tuple[str, ...]:
     """No mesh: every replica of the callee, round robin in the app."""
-    return tuple(f"{address(replica_host(callee.name, n))}:{APP_PORT}" for n in range(callee.replicas))
+    return tuple(f"{peer(replica_host(callee.name, n))}:{APP_PORT}" for n in range(callee.replicas))
 
 
 def through_sidecar(outbound_port: int) -> Via:

@@ -6,6 +6,7 @@ at launch:
 | reference            | becomes                                                                                    |
 |----------------------|--------------------------------------------------------------------------------------------|
 | `${address.HOST}`    | the IP address of that host (units of one host share it, like the containers of a pod)      |
+| `${peer.HOST}`       | the address at which other hosts call that one: its own, or that of an interposer before it |
 | `${identity.NAME}`   | a folder with `cert.pem` (leaf, then intermediates), `key.pem`, `ca.pem` of that identity   |
 | `${authority}`       | the CA's folder (only a control plane may ask for it; it holds the CA's key)                |
 | `${secret.NAME}`     | a fresh random token, the same for every mention of NAME in one launch                      |
@@ -130,6 +131,11 @@ class Plan:
 def address(host: str) -> str:
     """The reference to a host's address."""
     return f"${{address.{host}}}"
+
+
+def peer(host: str) -> str:
+    """The reference to where calls from other hosts go to; adapters write it wherever a callee's endpoint stands."""
+    return f"${{peer.{host}}}"
 
 
 def replica_host(service: str, replica: int) -> str:

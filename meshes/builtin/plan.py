@@ -19,6 +19,7 @@ from harness.model.plan import (
     Ready,
     Unit,
     address,
+    peer,
     replica_host,
 )
 from harness.model.program import Program
@@ -122,7 +123,7 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
 def _service(service: Service) -> dict[str, Any]:  # Any: JSON values
     hosts = [replica_host(service.name, n) for n in range(service.replicas)]
     return {
-        "endpoints": [f"{address(host)}:{INBOUND_PORT}" for host in hosts],
+        "endpoints": [f"{peer(host)}:{INBOUND_PORT}" for host in hosts],
         "calls": sorted({call.service for call in service.calls()}),
     }
 
