@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from harness.commands.experiments import run
+from harness.commands.faults import fault
 from harness.commands.lists import list_command
 from harness.commands.load import load
 from harness.commands.reports import report
@@ -34,6 +35,7 @@ app.command("up")(up)
 app.command("report")(report)
 app.command("selftest")(selftest)
 app.command("list")(list_command)
+app.add_typer(fault, name="fault")
 
 
 def _version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from harness.report.fault_table import fault_headline
 from harness.report.figures import cells
 from harness.report.numbers import NO_INTERVAL
 from harness.report.table import Contrast, Headline, Shown, headline
@@ -24,6 +25,11 @@ HOW_TO_READ = (
     "Arms differ when their contrast excludes 1×, not when their intervals part.",
 )
 
+HOW_TO_READ_FAULTS = (
+    "Times and counts are per repetition; brackets are 95 % intervals over repetitions.",
+    "Late: slower than twice the steady p99. Measured / expected: 1 where arithmetic foretells the figure.",
+)
+
 
 def show(
     manifest: Mapping[str, Any], summary: Mapping[str, Any], report: str = "", console: Console | None = None
@@ -32,9 +38,10 @@ def show(
     console = console or Console()
     for line in verdict_lines(summary):
         _print(console, *line)
+    faults = bool(summary.get("faults"))
     for cell in cells(manifest):
-        _print_cell(console, manifest, headline(manifest, summary, cell))
-    for words in HOW_TO_READ:
+        _print_cell(console, manifest, (fault_headline if faults else headline)(manifest, summary, cell))
+    for words in HOW_TO_READ_FAULTS if faults else HOW_TO_READ:
         _print(console, words)
     if report:
         _print(console, f"Report: {report}", soft_wrap=True)
