@@ -11,6 +11,8 @@ from harness.model.fault import Injection
 from harness.model.run import Run
 
 SLOT_NS = 100_000_000
+Windows = Iterable[tuple[Run, Rows]]
+"""Runs with their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Timeline:
     back_ns: float | None
 
 
-def timeline(runs: Iterable[tuple[Run, Rows]], fault: str) -> Timeline | None:
+def timeline(runs: Windows, fault: str) -> Timeline | None:
     """All repetitions laid over each other, each from its own beginning; as long as the shortest. None if there is none."""
     found = [
         (judged, injection)

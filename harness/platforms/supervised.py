@@ -85,7 +85,7 @@ class Supervised:
         """SIGKILL, and a new start on these CPUs after `for_s`; returns when it was killed, and only once it is gone."""
         self._stamps.pop((name, "started"), None)
         at_ns = self._disturb(name, {"op": "kill", "for_s": for_s, "cpus": list(cpus)}, "killed")
-        self._await(lambda: name in self.exits)
+        self._await(lambda: name in self.exits or (name, "started") in self._stamps)
         return at_ns
 
     def restarted(self, name: str, within_s: float) -> int:

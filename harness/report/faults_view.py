@@ -1,10 +1,8 @@
 """Faults on the page: what was done, what became of the requests, and how far arithmetic foretold it. It computes nothing."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from harness.analysis.fault_timeline import Timeline, timeline
-from harness.load.rows import Rows
-from harness.model.run import Run
+from harness.analysis.fault_timeline import Timeline, Windows, timeline
 from harness.report.elements import (
     Html,
     arm_name,
@@ -25,8 +23,6 @@ from harness.report.fault_picture import PARTS, fault_bars
 from harness.report.fault_table import Entry, deed, form_words
 from harness.report.table import Headline, Section
 
-Measured = Iterable[tuple[Run, Rows]]
-
 HOW = (
     "Late is a request whose response time is above twice the p99 of this arm's steady state; lost, one without a good answer. "
     "Noticed: from the fault until a request fails or has waited longer than that. Recovered: from when the cause is gone until the "
@@ -36,7 +32,7 @@ HOW = (
 
 
 def faults_section(
-    name: str, title: str, shown: Headline, entries: Mapping[str, Mapping[str, Entry]], measured: Mapping[str, Measured]
+    name: str, title: str, shown: Headline, entries: Mapping[str, Mapping[str, Entry]], measured: Mapping[str, Windows]
 ) -> Html:
     """Every fault of one cell; `entries` by fault and arm, `measured` are each arm's runs with their rows."""
     runs = {arm: tuple(each) for arm, each in measured.items()}
@@ -49,7 +45,7 @@ def faults_section(
 
 
 def _fault(
-    name: str, shown: Section, by_arm: Mapping[str, Entry], arms: tuple[str, ...], runs: Mapping[str, Measured]
+    name: str, shown: Section, by_arm: Mapping[str, Entry], arms: tuple[str, ...], runs: Mapping[str, Windows]
 ) -> Html:
     lines = {arm: timeline(runs.get(arm, ()), shown.title) for arm in arms}
     there = {arm: line for arm, line in lines.items() if line is not None}
