@@ -1,8 +1,12 @@
 """What is said of faults, held against an exact queue: times, counts, evidence, closed forms, and what may not be said."""
 
+import json
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -15,6 +19,8 @@ from harness.analysis.faults import LATE_FLOOR_NS, Outcome, judge, outcomes, ste
 from harness.analysis.summary import summarise
 from harness.load.rows import Rows
 from harness.model.run import Run
+from harness.runner import conclude
+from harness.store import open_result
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +220,16 @@ def test_the_time_line_counts_every_request_of_the_repetitions(result: Recorded)
 def test_steady_needs_requests(result: Recorded) -> None:
     judged = judge(*run_of(result))
     assert not steady(judged, 0, 1)
+
+
+@pytest.mark.parametrize("kind", ["manifest", "run", "summary"])
+def test_files_with_faults_are_what_their_schemas_say(result: Recorded, tmp_path: Path, kind: str) -> None:
+    path = result.write(tmp_path)
+    conclude(path)
+    schema = json.loads((files("harness.schemas") / f"{kind}.schema.json").read_text())
+    documents = list((path / "runs").glob("*.json")) if kind == "run" else [path / f"{kind}.json"]
+    for document in documents:
+        jsonschema.validate(json.loads(document.read_text()), schema)
+    again = open_result(path)
+    assert {run.id: run.faults for run in again.runs} == {run.id: run.faults for run in result.runs}
+    assert fault_summary(again) == fault_summary(result)
