@@ -85,7 +85,7 @@ def slots(specs: Sequence[FaultSpec], window_s: float) -> tuple[Slot, ...]:
     starts = sorted(
         (at_s, place, number) for place, spec in enumerate(specs) for number, at_s in enumerate(spec.starts_s())
     )
-    ends = [at_s - STEADY_S for at_s, _, _ in starts[1:]] + [window_s]
+    ends = ([at_s - STEADY_S for at_s, _, _ in starts[1:]] + [window_s])[: len(starts)]
     found = [
         Slot(specs[place], number, at_s - STEADY_S, at_s, end_s)
         for (at_s, place, number), end_s in zip(starts, ends, strict=True)

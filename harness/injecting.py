@@ -4,10 +4,13 @@ It knows no kind of fault and no mesh. What it can't know it is given: the deplo
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from harness import registry
 from harness.fault_file import Slot, slots
+from harness.faults.wire import with_interposers
 from harness.model.fault import Fault, FaultSpec, Injection
+from harness.model.mesh import Arm, PlatformFacts, Traffic
 from harness.model.plan import Plan
 from harness.model.platform import Deployment
 from harness.model.topology import Topology
@@ -18,12 +21,14 @@ Wait = Callable[[int], None]
 """Returns at that time, CLOCK_MONOTONIC ns."""
 
 
-def prepared(plan: Plan, specs: Sequence[FaultSpec], topology: Topology) -> Plan:
-    """The plan with what the faults need in it, the same for every arm."""
-    for spec in specs:
-        edit = registry.fault_kind(spec.kind).edit(spec, topology)
-        plan = edit(plan) if edit else plan
-    return plan
+def plan_with(
+    arm: Arm, topology: Topology, traffic: Traffic, platform: PlatformFacts, specs: Sequence[FaultSpec]
+) -> Plan:
+    """The arm's plan with the interposers that the faults need, the same in every arm; without faults, the arm's own."""
+    hosts = tuple(host for spec in specs for host in registry.fault_kind(spec.kind).interposes(spec, topology))
+    if not hosts:
+        return arm.plan(topology, traffic, platform)
+    return with_interposers(arm.plan(topology, replace(traffic, interposed=hosts), platform), hosts)
 
 
 def targets(plan: Plan, specs: Sequence[FaultSpec], topology: Topology) -> dict[str, tuple[str, ...]]:

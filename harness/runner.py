@@ -11,7 +11,7 @@ from harness import pilot
 from harness.analysis.cost import ALL_ROLES, of_role
 from harness.analysis.summary import summarise
 from harness.experiment import AUTO_RATE, Experiment
-from harness.injecting import prepared
+from harness.injecting import plan_with
 from harness.manifest import Facts, manifest
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import Arm
@@ -109,8 +109,7 @@ def _one(experiment: Experiment, trial: Trial, load: Load, bench: Bench, result:
 
 
 def _plan(experiment: Experiment, arm: Arm, bench: Bench) -> Any:
-    topology = experiment.topologies[0]
-    return prepared(arm.plan(topology, bench.traffic, bench.platform.facts), experiment.faults, topology)
+    return plan_with(arm, experiment.topologies[0], bench.traffic, bench.platform.facts, experiment.faults)
 
 
 def _needs_pilot(experiment: Experiment) -> bool:

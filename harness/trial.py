@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.analysis.faults import unproven
-from harness.injecting import inject, prepared
+from harness.injecting import inject, plan_with
 from harness.load.control import Engine, EngineReport
 from harness.load.rows import Rows
 from harness.load.schedule import due_offsets_ns
@@ -71,7 +71,7 @@ def run_trial(
 
     EnvironmentFailure if the machine let us down; doubt goes into `validity`.
     """
-    plan = prepared(arm.plan(topology, bench.traffic, bench.platform.facts), specs, topology)
+    plan = plan_with(arm, topology, bench.traffic, bench.platform.facts, specs)
     with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, Engine(bench.placement.load) as engine:
         proofs = parity.quick(deployment, arm.features)
         engine.prepare(deployment.entry_url(), load, run_id=trial.id)

@@ -55,7 +55,7 @@ def test_what_a_short_file_leaves_out(tmp_path: Path) -> None:
 def test_the_shipped_experiment() -> None:
     quick = load_experiment("quick")
     assert [arm.id for arm in quick.arms] == ["baseline", "envoy[mtls]", "builtin[mtls]"]
-    assert list(registry.workload_files("experiments")) == ["quick"]
+    assert list(registry.workload_files("experiments")) == ["faults", "quick"]
 
 
 def test_arms_of_the_command_line_replace_the_files(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ FILE = {
         "loads.One: allowed are lower-case letters, digits and '-', as in '^[a-z0-9-]{1,20}$' (is 'One')"
     ),
     HEAD + LOADS + "foo: 1": (
-        "unknown key 'foo': have name, arms, reference, contrasts, topologies, rounds, seed, loads"
+        "unknown key 'foo': have name, arms, reference, contrasts, topologies, rounds, seed, loads, faults"
     ),
     HEAD + LOADS + "rounds: 0": "rounds: Input should be greater than or equal to 1 (is 0)",
     HEAD + LOADS + "rounds: 201": "rounds: Input should be less than or equal to 200 (is 201)",
@@ -196,5 +196,7 @@ def test_an_auto_rate_is_checked_at_the_pilots_highest(tmp_path: Path) -> None:
 
 
 def test_an_experiment_that_nobody_knows() -> None:
-    with pytest.raises(UsageError, match=r"^unknown experiment 'slow': have quick, or give the path of a YAML file$"):
+    with pytest.raises(
+        UsageError, match=r"^unknown experiment 'slow': have faults, quick, or give the path of a YAML file$"
+    ):
         load_experiment("slow")

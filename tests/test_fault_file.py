@@ -1,10 +1,11 @@
 """`faults:` of an experiment: what is read, where repetitions lie, and what is refused before anything starts."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from harness import fault_file
+from harness import fault_file, registry
 from harness.experiment import Experiment, load_experiment
 from harness.fault_file import slots
 from harness.manifest import Facts, comparison_key
@@ -12,6 +13,7 @@ from harness.model.errors import UsageError
 from harness.model.mesh import Traffic
 from harness.model.platform import Placement
 
+DOCS = Path(__file__).parent.parent / "docs" / "faults.md"
 FILE = """
 name: mine
 arms: [baseline, "builtin[mtls]"]
@@ -107,7 +109,14 @@ def test_results_with_other_faults_are_not_compared(tmp_path: Path) -> None:
     assert len(keys) == 2
 
 
-def test_every_key_is_explained() -> None:
-    told = (Path(__file__).parent.parent / "docs" / "faults.md").read_text()
+def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "example.yaml").write_text(text)
+    assert [each.kind for each in load_experiment(str(tmp_path / "example.yaml")).faults] == ["pause", "latency"]
+
+
+def test_every_kind_and_key_is_explained() -> None:
+    told = DOCS.read_text()
+    assert all(f"| `{name}` |" in told for name in registry.fault_names())
     for name, field in fault_file.FaultEntry.model_fields.items():
         assert f"`{field.alias or name}`" in told

@@ -8,7 +8,7 @@ import pytest
 
 from harness import registry
 from harness.analysis.faults import outcomes
-from harness.injecting import prepared, targets
+from harness.injecting import plan_with, targets
 from harness.load.rows import Rows
 from harness.model.fault import FaultSpec
 from harness.model.mesh import PlatformFacts, Traffic
@@ -95,9 +95,8 @@ def test_a_fault_without_traffic_is_invalid(tmp_path: Path, kind: str, target: s
 def test_every_arm_gets_the_same_interposers() -> None:
     pair = load_topology(registry.find_file("topologies", "pair"), registry.service_program())
     specs = [spec("slow", "latency", "a>b", 1.0, delay_s=DELAY_S), spec("pause", "pause", "b-0", 5.0)]
-    for arm in ("baseline", "envoy[mtls]", "builtin[mtls]"):
-        plan = registry.arm(arm).plan(pair, Traffic(), PlatformFacts("process", interception=False))
-        edited = prepared(plan, specs, pair)
-        assert [unit.name for unit in edited.units if unit.role == "load"] == ["b-0-wire"]
-        assert targets(edited, specs, pair) == {"slow": ("b-0-wire",), "pause": ("b-0",)}
-        assert prepared(plan, [], pair) is plan
+    facts = PlatformFacts("process", interception=False)
+    for name in ("baseline", "envoy[mtls]", "builtin[mtls]"):
+        plan = plan_with(registry.arm(name), pair, Traffic(), facts, specs)
+        assert [unit.name for unit in plan.units if unit.role == "load"] == ["b-0-wire"]
+        assert targets(plan, specs, pair) == {"slow": ("b-0-wire",), "pause": ("b-0",)}

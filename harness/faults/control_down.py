@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from harness.faults.kill import Kill
 from harness.model.errors import UsageError
-from harness.model.fault import FAULT_API, FaultSpec, Healed, PlanEdit, Seen
+from harness.model.fault import FAULT_API, FaultSpec, Healed, Seen
 from harness.model.plan import Plan
 from harness.model.platform import Deployment
 from harness.model.topology import Topology
@@ -28,9 +28,9 @@ def units(spec: FaultSpec, topology: Topology, plan: Plan) -> tuple[str, ...]:  
     return tuple(unit.name for unit in plan.units if unit.role == "control")
 
 
-def edit(spec: FaultSpec, topology: Topology) -> PlanEdit | None:  # noqa: ARG001
-    """None."""
-    return None
+def interposes(spec: FaultSpec, topology: Topology) -> tuple[str, ...]:  # noqa: ARG001
+    """Before nobody."""
+    return ()
 
 
 def make(spec: FaultSpec, units: tuple[str, ...]) -> "ControlDown":  # noqa: ARG001

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.faults import targets
-from harness.faults.wire import WIRE_PORT, interposed, wire_name
+from harness.faults.wire import WIRE_PORT
 from harness.model.errors import EnvironmentFailure
-from harness.model.fault import FAULT_API, FaultSpec, Healed, PlanEdit, Seen
-from harness.model.plan import Plan, replica_host
+from harness.model.fault import FAULT_API, FaultSpec, Healed, Seen
+from harness.model.plan import Plan, replica_host, wire_host
 from harness.model.platform import Deployment
 from harness.model.topology import Topology
 
@@ -24,16 +24,15 @@ must_see = ("delayed",)
 defaults: Mapping[str, float] = {"delay_s": 0.025}
 
 
-def units(spec: FaultSpec, topology: Topology, plan: Plan) -> tuple[str, ...]:
+def units(spec: FaultSpec, topology: Topology, plan: Plan) -> tuple[str, ...]:  # noqa: ARG001
     """The interposers before the callee's replicas."""
+    return tuple(map(wire_host, interposes(spec, topology)))
+
+
+def interposes(spec: FaultSpec, topology: Topology) -> tuple[str, ...]:
+    """Every replica of the callee."""
     callee = topology.service(targets.hop_of(spec, topology).callee)
-    named = [wire_name(replica_host(callee.name, n)) for n in range(callee.replicas)]
-    return tuple(unit.name for unit in interposed(callee)(plan).units if unit.name in named)
-
-
-def edit(spec: FaultSpec, topology: Topology) -> PlanEdit | None:
-    """Interposers before the callee."""
-    return interposed(topology.service(targets.hop_of(spec, topology).callee))
+    return tuple(replica_host(callee.name, n) for n in range(callee.replicas))
 
 
 def make(spec: FaultSpec, units: tuple[str, ...]) -> "Latency":

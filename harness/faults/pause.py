@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.faults import targets
-from harness.model.fault import FAULT_API, TOUCHED, FaultSpec, Healed, PlanEdit, Seen
+from harness.model.fault import FAULT_API, TOUCHED, FaultSpec, Healed, Seen
 from harness.model.plan import Plan
 from harness.model.platform import Deployment
 from harness.model.topology import Topology
@@ -22,9 +22,9 @@ def units(spec: FaultSpec, topology: Topology, plan: Plan) -> tuple[str, ...]:
     return targets.unit_names(spec, topology, plan)
 
 
-def edit(spec: FaultSpec, topology: Topology) -> PlanEdit | None:  # noqa: ARG001
-    """None: every unit can be paused as it is."""
-    return None
+def interposes(spec: FaultSpec, topology: Topology) -> tuple[str, ...]:  # noqa: ARG001
+    """Before nobody."""
+    return ()
 
 
 def make(spec: FaultSpec, units: tuple[str, ...]) -> "Pause":  # noqa: ARG001

@@ -4,7 +4,7 @@ A fault is applied, seen to act, and healed. What must have been seen if it acte
 said of how the system took it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -92,15 +92,12 @@ class Fault(Protocol):
     def heal(self, deployment: Deployment, until_ns: int) -> Healed: ...
 
 
-PlanEdit = Callable[[Plan], Plan]
-
-
 class FaultKind(Protocol):
     """A module with these names is a kind of fault, found by the entry point group `hoptax.faults`.
 
     `defaults` are its params (numbers; durations in seconds, `_s` in their names) with their default values; `target` is what it
     is aimed at. `units` names the units it touches in a plan: none means that it doesn't apply to that arm. It raises UsageError
-    for a target that no plan of the topology can have. `edit`, where it isn't None, changes every arm's plan before launch.
+    for a target that no plan of the topology can have. `interposes` names the hosts before which it needs an interposer, in every arm.
     """
 
     name: str
@@ -111,5 +108,5 @@ class FaultKind(Protocol):
     defaults: Mapping[str, float]
 
     def units(self, spec: FaultSpec, topology: Topology, plan: Plan) -> tuple[str, ...]: ...
-    def edit(self, spec: FaultSpec, topology: Topology) -> PlanEdit | None: ...
+    def interposes(self, spec: FaultSpec, topology: Topology) -> tuple[str, ...]: ...
     def make(self, spec: FaultSpec, units: tuple[str, ...]) -> Fault: ...

@@ -6,7 +6,6 @@ at launch:
 | reference            | becomes                                                                                    |
 |----------------------|--------------------------------------------------------------------------------------------|
 | `${address.HOST}`    | the IP address of that host (units of one host share it, like the containers of a pod)      |
-| `${peer.HOST}`       | the address at which other hosts call that one: its own, or that of an interposer before it |
 | `${identity.NAME}`   | a folder with `cert.pem` (leaf, then intermediates), `key.pem`, `ca.pem` of that identity   |
 | `${authority}`       | the CA's folder (only a control plane may ask for it; it holds the CA's key)                |
 | `${secret.NAME}`     | a fresh random token, the same for every mention of NAME in one launch                      |
@@ -14,7 +13,7 @@ at launch:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -133,9 +132,14 @@ def address(host: str) -> str:
     return f"${{address.{host}}}"
 
 
-def peer(host: str) -> str:
-    """The reference to where calls from other hosts go to; adapters write it wherever a callee's endpoint stands."""
-    return f"${{peer.{host}}}"
+def wire_host(host: str) -> str:
+    """The host of the interposer before `host`; no replica's host ends so."""
+    return f"{host}-wire"
+
+
+def peer(host: str, interposed: Container[str]) -> str:
+    """The reference to where calls from other hosts to this one go: its own address, or that of the interposer before it."""
+    return address(wire_host(host) if host in interposed else host)
 
 
 def replica_host(service: str, replica: int) -> str:

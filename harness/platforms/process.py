@@ -62,7 +62,7 @@ class ProcessPlatform:
         files = []
         for unit in plan.units:
             shown = resolve_unit(
-                unit, lambda kind, name: addresses.get(name) if kind in {"address", "peer"} else f"${{{kind}.{name}}}"
+                unit, lambda kind, name: addresses.get(name) if kind == "address" else f"${{{kind}.{name}}}"
             )
             files += [
                 {
@@ -211,7 +211,7 @@ class References:
 
     def __call__(self, kind: str, name: str) -> str | None:
         match kind:
-            case "address" | "peer":
+            case "address":
                 return self._addresses.get(name)
             case "identity":
                 return _if_there(self._workspace / "identities" / name)

@@ -31,7 +31,7 @@ def _resolved(unit: Unit, match: Match[str], lookup: Lookup) -> str:
     if found is None:
         raise EnvironmentFailure(
             f"unit {unit.name!r} asks for {match[0]}, which this plan doesn't have: "
-            "allowed are address.HOST, peer.HOST, identity.NAME, authority, secret.NAME and dir (harness/model/plan.py)"
+            "allowed are address.HOST, identity.NAME, authority, secret.NAME and dir (harness/model/plan.py)"
         )
     return found
 

@@ -9,6 +9,8 @@ from harness.report.svg import Canvas, Scale
 HEIGHT = 190.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 30.0, 40.0
 NS_PER_S = 1e9
+LEAST_NS = 1e8
+"""Marks closer than a bar's width are one."""
 PARTS = (("lost", "fault-lost", "lost"), ("late", "fault-late", "late"), ("fine", "fault-fine", "fine"))
 """From the bottom up: attribute, class, word."""
 
@@ -24,6 +26,8 @@ def fault_bars(shown: Timeline, highest: int, width: float) -> Canvas:
     _seconds(canvas, shown.slots, x)
     _mark(canvas, x(0), "fault", 10, "end" if x(0) > width / 2 else "start")
     _mark(canvas, x(shown.healed_ns), "healed", 22, "start")
+    if shown.back_ns is not None and shown.back_ns - shown.healed_ns >= LEAST_NS:
+        _mark(canvas, x(min(shown.back_ns, shown.slots[-1].start_ns)), "back", 10, "start")
     canvas.text(((LEFT + width - RIGHT) / 2, HEIGHT - 6), "s since the fault was applied", "axis", "middle")
     return canvas
 

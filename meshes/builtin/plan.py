@@ -111,7 +111,7 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
             "max_requests": traffic.max_requests,
             "buffer_bytes": traffic.buffer_bytes,
         },
-        "services": {service.name: _service(service) for service in topology.services},
+        "services": {service.name: _service(service, traffic) for service in topology.services},
         "proxies": {
             replica_host(service.name, n): _proxy(service, replica_host(service.name, n))
             for service in topology.services
@@ -120,10 +120,10 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
     }
 
 
-def _service(service: Service) -> dict[str, Any]:  # Any: JSON values
+def _service(service: Service, traffic: Traffic) -> dict[str, Any]:  # Any: JSON values
     hosts = [replica_host(service.name, n) for n in range(service.replicas)]
     return {
-        "endpoints": [f"{peer(host)}:{INBOUND_PORT}" for host in hosts],
+        "endpoints": [f"{peer(host, traffic.interposed)}:{INBOUND_PORT}" for host in hosts],
         "calls": sorted({call.service for call in service.calls()}),
     }
 

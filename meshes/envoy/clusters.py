@@ -16,7 +16,9 @@ HTTP_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProto
 
 def callee_cluster(callee: Service, host: str, features: frozenset[str], traffic: Traffic) -> Json:
     """The inbound listeners of all replicas of a callee, as seen from `host`."""
-    endpoints = [f"{peer(replica_host(callee.name, n))}:{INBOUND_PORT}" for n in range(callee.replicas)]
+    endpoints = [
+        f"{peer(replica_host(callee.name, n), traffic.interposed)}:{INBOUND_PORT}" for n in range(callee.replicas)
+    ]
     cluster = _cluster(outbound_name(callee.name), endpoints, traffic)
     if "least-request" in features:
         cluster |= {"lb_policy": "LEAST_REQUEST", "least_request_lb_config": {"choice_count": 2}}

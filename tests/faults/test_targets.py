@@ -1,6 +1,7 @@
 """Names of targets, interposers in plans, and what proves that a fault acted."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 from harness import registry
 from harness.faults.evidence import missing
 from harness.faults.targets import hop_of, unit_names
-from harness.faults.wire import WIRE_PORT, interposed
+from harness.faults.wire import WIRE_PORT
+from harness.injecting import plan_with
 from harness.model.errors import UsageError
 from harness.model.fault import FaultSpec
 from harness.model.mesh import PlatformFacts, Traffic
-from harness.model.plan import Plan
+from harness.model.plan import Plan, Unit
 from harness.model.topology import Topology
 from harness.topology import load_topology
 
@@ -76,37 +78,51 @@ def test_a_hop_that_shares_its_callee_is_refused() -> None:
         hop_of(spec("a>b"), shared)
 
 
+def wired(arm: str, of: Topology | None = None, target: str = "b>c") -> Plan:
+    return plan_with(registry.arm(arm), of or topology(), Traffic(), FACTS, [spec(target, "latency")])
+
+
 @pytest.mark.parametrize("arm", ARMS)
 def test_an_interposer_stands_before_the_callee_in_every_arm(arm: str) -> None:
-    edited = interposed(topology().service("c"))(plan(arm))
+    edited = wired(arm)
     wire = edited.units[-1]
     document: dict[str, Any] = json.loads(wire.files[0].content)
     port = 8080 if arm == "baseline" else 15006
     assert (wire.name, wire.role, wire.ports) == ("c-0-wire", "load", (port, WIRE_PORT))
     assert document["listen"] == ["${address.c-0-wire}", port]
     assert document["to"] == ["${address.c-0}", port]
-    others = [text for unit in edited.units[:-1] for text in unit.texts()]
-    assert not any("${peer.c-0}" in text for text in others)
-    assert any("${address.c-0-wire}" in text for text in others)
-    assert any("${peer.d-0}" in text for text in others)
+    texts = [re.sub(r"\s+", "", text) for unit in edited.units[:-1] for text in unit.texts()]
+    callers = "".join(text for unit, text in zip(owners(edited), texts, strict=True) if unit.host != "c-0")
+    assert re.search(rf'address\.c-0-wire}}(:|","port_value":){port}', callers)
+    assert not re.search(rf'address\.c-0}}(:|","port_value":){port}', callers)
+    assert re.search(rf'address\.d-0}}(:|","port_value":){port}', "".join(texts))
+
+
+def owners(plan: Plan) -> list[Unit]:
+    """The unit of each text, the interposer's left out."""
+    return [unit for unit in plan.units[:-1] for _ in unit.texts()]
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_hosts_that_were_there_keep_their_places(arm: str) -> None:
     """Addresses are given by place, so the application's are those of a plan without faults."""
-    before, after = plan(arm), interposed(topology().service("c"))(plan(arm))
-    assert after.hosts()[: len(before.hosts())] == before.hosts()
+    assert wired(arm).hosts()[: len(plan(arm).hosts())] == plan(arm).hosts()
 
 
-def test_interposing_twice_is_interposing_once() -> None:
-    edit = interposed(topology().service("c"))
-    assert edit(edit(plan("builtin[mtls]"))) == edit(plan("builtin[mtls]"))
+@pytest.mark.parametrize("arm", ARMS)
+def test_without_such_a_fault_the_plan_is_the_arms_own(arm: str) -> None:
+    assert plan_with(registry.arm(arm), topology(), Traffic(), FACTS, [spec("c-0")]) == plan(arm)
 
 
 def test_every_replica_has_its_own() -> None:
-    replicas = topology("replicas")
-    edited = interposed(replicas.service("b"))(plan("envoy", replicas))
+    edited = wired("envoy", topology("replicas"), "a>b")
     assert [unit.name for unit in edited.units if unit.name.endswith("-wire")] == ["b-0-wire", "b-1-wire", "b-2-wire"]
+
+
+def test_two_faults_on_one_hop_share_an_interposer() -> None:
+    specs = [spec("b>c", "latency"), replace(spec("b>c", "latency"), name="again", at_s=10.0)]
+    edited = plan_with(registry.arm("builtin[mtls]"), topology(), Traffic(), FACTS, specs)
+    assert [unit.name for unit in edited.units if unit.role == "load"] == ["c-0-wire"]
 
 
 @pytest.mark.parametrize("name", registry.fault_names())
