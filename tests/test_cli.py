@@ -18,6 +18,7 @@ from harness.model.mesh import FEATURES
 from harness.model.program import Program
 
 RESULT = recorded(rounds=2, rate_rps=30.0, window_s=1.0)
+KINDS = ("pause", "kill", "latency", "control-down")
 TOPOLOGIES = sorted(registry.workload_files("topologies"))
 TINY = """
 name: tiny
@@ -56,7 +57,7 @@ def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 WRONG = {
     "frobnicate": "No such command 'frobnicate'.",
     "run": "Missing argument 'experiment'.",
-    "run nope": "unknown experiment 'nope': have quick, or give the path of a YAML file",
+    "run nope": "unknown experiment 'nope': have faults, quick, or give the path of a YAML file",
     "run quick --arms istio": "unknown mesh 'istio': have baseline, builtin, envoy",
     "run quick --arms envoy[fast]": f"unknown feature 'fast': have {', '.join(sorted(FEATURES))}",
     "run quick --arms baseline[mtls]": "mesh 'baseline' has no 'mtls': it can do nothing beyond carrying traffic",
@@ -199,10 +200,24 @@ def test_a_reader_that_had_enough_is_no_failure() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_faults_are_listed(hoptax: Run) -> None:
+    code, out, err = hoptax("fault", "list")
+    assert (code, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")] == sorted(KINDS)
+    listed = json.loads(hoptax("fault", "list", "--json")[1])
+    assert {each["name"]: each["params"] for each in listed}["latency"] == {"delay": 0.025}
+
+
+def test_a_dry_run_shows_the_interposer_and_starts_nothing(hoptax: Run) -> None:
+    code, out, _ = hoptax("run", "faults", "--dry-run")
+    assert code == 0
+    assert out.count("b-0-wire (load)") == 3
+
+
 def test_lists_name_what_is_installed(hoptax: Run) -> None:
     assert [line.split()[0] for line in hoptax("list")[1].splitlines()] == ["baseline", "builtin", "envoy"]
     assert hoptax("list", "topologies")[1].split() == TOPOLOGIES
-    assert json.loads(hoptax("list", "experiments", "--json")[1]) == [{"name": "quick"}]
+    assert json.loads(hoptax("list", "experiments", "--json")[1]) == [{"name": "faults"}, {"name": "quick"}]
     rows = {row["name"]: row for row in json.loads(hoptax("list", "arms", "--json")[1])}
     assert rows["baseline"]["features"] == {}
     assert rows["envoy"]["features"] == {"mtls": "optional", "least-request": "optional"}

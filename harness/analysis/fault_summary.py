@@ -69,7 +69,8 @@ def _repetitions(result: Measured, topology: str, load: str, arm: str) -> list[_
 
 def _of_run(run: Run, rows: Rows) -> Iterator[_Repetition]:
     judged = judge(run, rows)
-    others = tuple(reason for reason in run.validity.reasons if not reason.startswith("fault "))
+    elsewhere = [reason for reason in run.validity.reasons if not reason.startswith("fault ")]
+    others = ("its run is invalid for a reason that is told above",) if elsewhere else ()
     for outcome in outcomes(run, rows):
         shapes = forms(judged, outcome, run.load.rate_rps)
         yield _Repetition(outcome, shapes, judged.usual.late_ns / 1e9, others)
@@ -153,7 +154,7 @@ def _interval(values: Sequence[float], note: str) -> Json:
 
 
 def _forms(counted: Sequence[_Repetition]) -> list[Json]:
-    """Per figure: expected and measured on average, and their ratio with its interval."""
+    """Per figure: expected and measured on average, their ratio with its interval, and whether they agree (None: can't be said)."""
     by_figure: dict[str, list[Form]] = {}
     for each in counted:
         for form in each.forms:
@@ -163,7 +164,8 @@ def _forms(counted: Sequence[_Repetition]) -> list[Json]:
 
 def _agreement(figure: str, found: Sequence[Form]) -> Json:
     ratio = hodges_lehmann([each.measured / each.expected for each in found])
-    inside = ratio.low is not None and ratio.high is not None and ratio.low <= 1 <= ratio.high
+    near = abs(ratio.estimate - 1) <= AGREEMENT
+    inside = None if ratio.low is None or ratio.high is None else ratio.low <= 1 <= ratio.high
     return {
         "figure": figure,
         "unit": found[0].unit,
@@ -173,5 +175,5 @@ def _agreement(figure: str, found: Sequence[Form]) -> Json:
         "low": ratio.low,
         "high": ratio.high,
         "n": len(found),
-        "agrees": bool(inside or abs(ratio.estimate - 1) <= AGREEMENT),
+        "agrees": True if near else inside,
     }

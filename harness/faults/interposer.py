@@ -31,11 +31,7 @@ class Delay:
     """How long what is relayed now is held back; `chunks` and `delayed` count pieces from callers."""
 
     def __init__(self) -> None:
-        self.ns = 0
-        self.until_ns = 0
-        self.chunks = 0
-        self.delayed = 0
-        self.connections = 0
+        self.ns = self.until_ns = self.chunks = self.delayed = self.connections = 0
 
     def begin(self, ns: int, for_ns: int, now_ns: int) -> int:
         """Hold back from now on; when it began."""

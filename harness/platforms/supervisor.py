@@ -1,7 +1,6 @@
 """The supervisor: one small process that starts all units, is their subreaper, and ends them when the pipe to hoptax closes.
 
-It is also who pauses and kills units for faults, and who undoes that: at its own time, whether hoptax is still there or not.
-
+It also pauses and kills units for faults, and undoes that at its own time, whether hoptax is still there or not.
 A program of its own, run by file name and importing the standard library alone. It doesn't rely on parent-death signals: hoptax
 may end normally, by an exception, by a signal or by kill -9, and in every case the kernel closes the pipe.
 
@@ -83,20 +82,18 @@ class Supervisor:
         try:
             data = self.channel.recv(1 << 20)
         except OSError:
-            return False
-        if not data:
-            return False
+            data = b""
         *lines, self.buffer = (self.buffer + data).split(b"\n")
         for line in lines:
             self._obey(json.loads(line))
-        return True
+        return bool(data)
 
     def _obey(self, command: dict[str, object]) -> None:
         name, op = str(command["name"]), command["op"]
         if op == "start":
             self._start(name, command)
         elif op == "undo":
-            self._undo(name)
+            self.undo(name)
         elif name not in self.pids:
             return
         elif op == "stop":
@@ -118,7 +115,8 @@ class Supervisor:
             self._signal_group(name, signal.SIGKILL, "killed")
             self.restart_at[name] = until
 
-    def _undo(self, name: str) -> None:
+    def undo(self, name: str) -> None:
+        """Heal it now: let it go on, forget to start it."""
         if name in self.resume_at:
             self._resume(name)
         self.restart_at.pop(name, None)
@@ -127,11 +125,6 @@ class Supervisor:
     def _resume(self, name: str) -> None:
         del self.resume_at[name]
         self._signal_group(name, signal.SIGCONT, "resumed")
-
-    def heal(self) -> None:
-        """Undo every fault."""
-        for name in {*self.resume_at, *self.restart_at}:
-            self._undo(name)
 
     def _signal_group(self, name: str, number: int, event: str) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -204,8 +197,7 @@ def _reaped() -> tuple[int, int]:
 
 def due(times: dict[str, float]) -> list[str]:
     """Names whose time has come."""
-    now = time.monotonic()
-    return [name for name, at in times.items() if at <= now]
+    return [name for name, at in times.items() if at <= time.monotonic()]
 
 
 def descendants(root: int) -> set[int]:
@@ -248,7 +240,8 @@ def main() -> None:
     try:
         supervisor.run()
     finally:
-        supervisor.heal()
+        for name in {*supervisor.resume_at, *supervisor.restart_at}:
+            supervisor.undo(name)
         end_all()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -63,7 +63,7 @@ def form_words(entry: Entry) -> Iterator[tuple[str, str, str, Shown, str]]:
     for form in entry["forms"]:
         unit = unit_for(form["unit"], [form["expected"], form["measured"]])
         expected, measured = (_number(form[which], unit) for which in ("expected", "measured"))
-        agrees = "agree" if form["agrees"] else "differ"
+        agrees = {True: "agree", False: "differ", None: "undecided: too few repetitions"}[form["agrees"]]
         yield form["figure"], expected, measured, _shown({**form, "estimate": form["ratio"]}, Unit("")), agrees
 
 
