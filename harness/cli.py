@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from harness.commands.compare import compare
 from harness.commands.doctor import doctor
 from harness.commands.experiments import run
+from harness.commands.faults import fault
 from harness.commands.lists import list_command
 from harness.commands.load import load
 from harness.commands.replay import replay
@@ -40,6 +41,7 @@ app.command("replay")(replay)
 app.command("selftest")(selftest)
 app.command("doctor")(doctor)
 app.command("list")(list_command)
+app.add_typer(fault, name="fault")
 
 
 def _version(wanted: bool) -> None:

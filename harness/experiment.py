@@ -12,6 +12,8 @@ loads:
   auto: {rate: auto, window: 5s, warmup: 2s, connections: 16, arrivals: poisson}
 ```
 
+`faults:` is described in harness.fault_file.
+
 `rate: auto` asks for a pilot: the load at which the slowest arm uses at most half of its cores.
 """
 
@@ -23,8 +25,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from harness import ablation, pilot, registry
 from harness.ablation import Ablation, Wanted
+from harness.fault_file import FaultEntry, faults
 from harness.load.schedule import check_schedule
 from harness.model.errors import UsageError, unknown
+from harness.model.fault import FaultSpec
 from harness.model.mesh import Arm
 from harness.model.quantities import duration_s
 from harness.model.run import Load
@@ -52,6 +56,7 @@ class Experiment:
     rounds: int
     seed: int
     ablation: tuple[Ablation, ...] = ()
+    faults: tuple[FaultSpec, ...] = ()
 
     def arm(self, arm_id: str) -> Arm:
         """The arm of that id."""
@@ -122,6 +127,7 @@ class _File(BaseModel):
     rounds: Annotated[int, Field(strict=True, ge=1, le=MAX_ROUNDS)] = 8
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 1
     loads: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")], _Load], Field(min_length=1)]
+    faults: tuple[FaultEntry, ...] = ()
 
 
 def load_experiment(name: str, *, arms: tuple[str, ...] = (), rounds: int | None = None) -> Experiment:
@@ -146,7 +152,8 @@ def _validated(path: Path, document: object) -> _File:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != "[key]")
         if first["type"] == "extra_forbidden":
-            model = _Load if first["loc"][0] == "loads" else _File
+            models: dict[str, type[BaseModel]] = {"loads": _Load, "faults": FaultEntry}
+            model = models.get(str(first["loc"][0]), _File)
             raise UsageError(
                 f"experiment {path}: unknown key {where!r}: have {', '.join(model.model_fields)}"
             ) from None
@@ -164,16 +171,19 @@ def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
     if asked not in ids and not arms:
         raise unknown("reference arm", asked, ids)
     pairs = _contrasts(file, None if arms else ids)
+    topologies = _topologies(file.topologies)
+    loads = {name: _load(name, load, file.seed) for name, load in file.loads.items()}
     return Experiment(
         name=file.name,
         arms=resolved,
         reference=asked if asked in ids else ids[0],
         contrasts=tuple(pair for pair in pairs if set(pair) <= set(ids)),
-        topologies=_topologies(file.topologies),
-        loads={name: _load(name, load, file.seed) for name, load in file.loads.items()},
+        topologies=topologies,
+        loads=loads,
         rounds=file.rounds,
         seed=file.seed,
         ablation=ablation.within(ablations, ids),
+        faults=faults(file.faults, topologies, resolved, loads.values()),
     )
 
 

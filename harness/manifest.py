@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from harness.experiment import Experiment
+from harness.model.fault import STEADY_S
 from harness.model.mesh import FEATURES, Arm, Traffic
 from harness.model.platform import Placement
 from harness.model.run import Load, Parity
@@ -73,6 +74,7 @@ def manifest(
         "rendered": {arm: [dict(file) for file in files] for arm, files in rendered.items()},
         "design": design(experiment),
         "comparison": comparison(experiment, facts, traffic, loads),
+        "faults": _faults(experiment),
         "comparison_key": comparison_key(experiment, facts, traffic, loads),
     }
 
@@ -88,6 +90,7 @@ def comparison(
         "platform": facts.platform,
         "placement": asdict(facts.placement),
         "machine": facts.machine_class,
+        **({"faults": _faults(experiment)} if experiment.faults else {}),
     }
 
 
@@ -106,6 +109,10 @@ def digest(value: Any) -> str:  # Any: JSON values
     """Sixteen hex digits of the SHA-256 of a value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _faults(experiment: Experiment) -> list[dict[str, Any]]:  # Any: JSON values
+    return [asdict(spec) | {"steady_s": STEADY_S} for spec in experiment.faults]
 
 
 def _arm(arm: Arm, facts: Facts) -> dict[str, Any]:

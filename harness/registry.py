@@ -1,4 +1,4 @@
-"""Finds meshes, services and workload folders by entry point: ours like anybody's. Nothing else imports them by name."""
+"""Finds meshes, faults, services and workload folders by entry point: ours like anybody's. Nothing else imports them by name."""
 
 import re
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from typing import cast
 
 from harness.checkouts import checkout
 from harness.model.errors import UsageError, unknown
+from harness.model.fault import FAULT_API, FaultKind
 from harness.model.mesh import API_VERSION, FEATURES, REQUIRED, Arm, Mesh
 from harness.model.program import Program
 
@@ -66,6 +67,25 @@ def arm(text: str) -> Arm:
             )
     always = frozenset(name for name, support in adapter.capabilities.items() if support == "always")
     return Arm(adapter, asked | always)
+
+
+def fault_names() -> tuple[str, ...]:
+    """Every kind of fault that is installed, sorted."""
+    return tuple(sorted(_points("faults")))
+
+
+@cache
+def fault_kind(name: str) -> FaultKind:
+    """The kind of fault of that name; UsageError if there is none or it was written for another API version."""
+    points = _points("faults")
+    if name not in points:
+        raise unknown("fault", name, fault_names())
+    kind = cast("FaultKind", points[name].load())
+    if kind.api != FAULT_API:
+        raise UsageError(
+            f"fault {name!r} is written for fault API {kind.api}, this hoptax has {FAULT_API}: update one of them"
+        )
+    return kind
 
 
 @cache

@@ -11,6 +11,7 @@ from harness import pilot
 from harness.analysis.cost import ALL_ROLES, of_role
 from harness.analysis.summary import summarise
 from harness.experiment import AUTO_RATE, Experiment
+from harness.injecting import plan_with
 from harness.manifest import Facts, manifest
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import Arm
@@ -138,14 +139,14 @@ def _one(experiment: Experiment, trial: Trial, load: Load, bench: Bench, result:
     watch.trial(label)
     seeded = replace(load, seed=trial.seed)
     arm, topology = experiment.arm(trial.arm), experiment.topology(trial.topology)
-    run, rows = run_trial(bench, trial, arm, topology, seeded, experiment.name)
+    run, rows = run_trial(bench, trial, arm, topology, seeded, experiment.name, experiment.faults)
     result.write_run(run, rows)
     watch.done(label, "; ".join(run.validity.reasons))
     return run
 
 
 def _plan(experiment: Experiment, arm: Arm, bench: Bench) -> Any:
-    return arm.plan(experiment.topologies[0], bench.traffic, bench.platform.facts)
+    return plan_with(arm, experiment.topologies[0], bench.traffic, bench.platform.facts, experiment.faults)
 
 
 def _needs_pilot(experiment: Experiment) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness import diagnosis
 from harness.experiment import Experiment
+from harness.injecting import plan_with
 from harness.manifest import Facts
 from harness.model.mesh import Arm, Traffic
 from harness.model.plan import Plan
@@ -59,7 +60,8 @@ def dry_plans(experiment: Experiment) -> dict[str, list[dict[str, Any]]]:  # Any
     """Per arm, every unit with its command and files as the plan has them; nothing is resolved or started."""
     facts = ProcessPlatform.facts
     topology = experiment.topologies[0]
-    return {arm.id: _units(arm.plan(topology, Traffic(), facts)) for arm in experiment.arms}
+    specs = experiment.faults
+    return {arm.id: _units(plan_with(arm, topology, Traffic(), facts, specs)) for arm in experiment.arms}
 
 
 def _units(plan: Plan) -> list[dict[str, Any]]:  # Any: JSON values

@@ -1,18 +1,21 @@
 """The recipe of one trial, top to bottom. No step knows which mesh it is."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from harness.analysis.faults import unproven
+from harness.injecting import inject, plan_with
 from harness.load.control import Engine, EngineReport
 from harness.load.rows import Rows
 from harness.load.schedule import due_offsets_ns
 from harness.load.validity import generator_reasons
+from harness.model.fault import FaultSpec, Injection
 from harness.model.mesh import Arm, Traffic
-from harness.model.platform import Placement, Platform
+from harness.model.platform import Deployment, Placement, Platform
 from harness.model.run import Load, Parity, Run, Validity
 from harness.model.topology import Topology
 from harness.probes import hops, parity
@@ -56,10 +59,19 @@ def window_of(load: Load, now_ns: int) -> Window:
 
 
 def run_trial(
-    bench: Bench, trial: Trial, arm: Arm, topology: Topology, load: Load, experiment: str
+    bench: Bench,
+    trial: Trial,
+    arm: Arm,
+    topology: Topology,
+    load: Load,
+    experiment: str,
+    specs: Sequence[FaultSpec] = (),
 ) -> tuple[Run, Rows]:
-    """Launch, prove, warm up, measure, collect. EnvironmentFailure if the machine let us down; doubt goes into `validity`."""
-    plan = arm.plan(topology, bench.traffic, bench.platform.facts)
+    """Launch, prove, warm up, measure with the faults inside the window, collect.
+
+    EnvironmentFailure if the machine let us down; doubt goes into `validity`.
+    """
+    plan = plan_with(arm, topology, bench.traffic, bench.platform.facts, specs)
     with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, Engine(bench.placement.load) as engine:
         proofs = parity.quick(deployment, arm.features)
         engine.prepare(deployment.entry_url(), load, run_id=trial.id)
@@ -68,7 +80,7 @@ def run_trial(
         usage.idle()
         window = window_of(load, bench.clock_ns())
         engine.start(window.warmup_start_ns, load)
-        _measure(bench, window, usage)
+        injections = _measure(bench, window, usage, deployment, specs, topology)
         report = engine.wait()
         usage.loaded()
         deployment.check()
@@ -93,18 +105,35 @@ def run_trial(
         parity=proofs,
         validity=validity(report, proofs, load, window),
         samples=usage.samples(),
+        faults=injections,
     )
-    return run, report.rows
+    return judged(run, report.rows), report.rows
 
 
-def _measure(bench: Bench, window: Window, usage: WindowUsage) -> None:
-    """Reads the counters at the window's two edges; between them the harness sleeps, so that it disturbs nothing."""
+def _measure(
+    bench: Bench,
+    window: Window,
+    usage: WindowUsage,
+    deployment: Deployment,
+    specs: Sequence[FaultSpec],
+    topology: Topology,
+) -> tuple[Injection, ...]:
+    """Reads the counters at the window's two edges; between them the harness sleeps, but for the faults it is to apply."""
     bench.sleep_until_ns(window.start_ns)
     usage.open()
     try:
+        edges = (window.start_ns, window.end_ns)
+        injections = tuple(inject(deployment, specs, topology, edges, bench.sleep_until_ns))
         bench.sleep_until_ns(window.end_ns)
     finally:
         usage.close()
+    return injections
+
+
+def judged(run: Run, rows: Rows) -> Run:
+    """The run, invalid if a fault isn't proven to have acted."""
+    reasons = (*run.validity.reasons, *unproven(run, rows))
+    return replace(run, validity=replace(run.validity, valid=not reasons, reasons=reasons))
 
 
 def validity(report: EngineReport, proofs: tuple[Parity, ...], load: Load, window: Window) -> Validity:

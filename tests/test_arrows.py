@@ -13,7 +13,7 @@ OURS = {"harness", "meshes", "workloads", "fixtures", "tests", "benchmarks"}
 ALLOWED = {
     "harness/model": set(),
     "harness/wire": set(),
-    "harness/analysis": {"harness.model", "harness.wire.buckets", "harness.load.rows"},
+    "harness/analysis": {"harness.model", "harness.wire.buckets", "harness.load.rows", "harness.faults.evidence"},
     "harness/platforms": {"harness.model"},
     "harness/faults": {"harness.model"},
     "harness/report": {"harness.model", "harness.analysis", "harness.wire.buckets"},
@@ -29,7 +29,7 @@ HOMES = {
     "pyarrow": {"harness/store.py", "harness/analysis"},
     "hdrh": {"harness/analysis/histogram.py"},
     "scipy": {"harness/analysis/intervals.py"},
-    "pydantic": {"harness/topology.py", "harness/experiment.py"},
+    "pydantic": {"harness/topology.py", "harness/experiment.py", "harness/fault_file.py"},
     "yaml": {"harness/yaml_file.py"},
     "typer": {"harness/cli.py", "harness/commands"},
     "rich": {"harness/cli.py", "harness/commands", "harness/report/terminal.py", "harness/report/progress.py"},

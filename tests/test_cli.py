@@ -18,6 +18,7 @@ from harness.model.mesh import FEATURES
 from harness.model.program import Program
 
 RESULT = recorded(rounds=2, rate_rps=30.0, window_s=1.0)
+KINDS = ("pause", "kill", "latency", "control-down")
 TOPOLOGIES = sorted(registry.workload_files("topologies"))
 EXPERIMENTS = sorted(registry.workload_files("experiments"))
 TINY = """
@@ -198,6 +199,20 @@ def test_a_reader_that_had_enough_is_no_failure() -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_faults_are_listed(hoptax: Run) -> None:
+    code, out, err = hoptax("fault", "list")
+    assert (code, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")] == sorted(KINDS)
+    listed = json.loads(hoptax("fault", "list", "--json")[1])
+    assert {each["name"]: each["params"] for each in listed}["latency"] == {"delay": 0.025}
+
+
+def test_a_dry_run_shows_the_interposer_and_starts_nothing(hoptax: Run) -> None:
+    code, out, _ = hoptax("run", "faults", "--dry-run")
+    assert code == 0
+    assert out.count("b-0-wire (load)") == 3
 
 
 def test_lists_name_what_is_installed(hoptax: Run) -> None:

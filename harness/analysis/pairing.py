@@ -15,6 +15,10 @@ MAX_VOID_SHARE = 0.25
 many of them the rest would be a choice of the better ones."""
 
 
+NO_INTERVALS = "no intervals"
+"""In a warning about too few rounds; intervals over a fault's repetitions don't need them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One topology under one load: arms are compared within it."""
@@ -97,7 +101,7 @@ def _warnings(pairing: Pairing) -> Iterator[str]:
         if missing:
             yield f"{where}: {arm} was not measured in {len(missing)} of {pairing.planned} rounds ({', '.join(map(str, missing))})"
     if len(pairing.rounds) < MIN_ROUNDS:
-        yield f"{where}: {len(pairing.rounds)} rounds: no intervals, {MIN_ROUNDS} or more are needed"
+        yield f"{where}: {len(pairing.rounds)} rounds: {NO_INTERVALS}, {MIN_ROUNDS} or more are needed"
     noted = Counter(warning for runs in pairing.runs.values() for run in runs for warning in run.validity.warnings)
     yield from (f"{where}: {warning} (in {count} trials)" for warning, count in noted.items())
 

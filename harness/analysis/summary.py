@@ -6,9 +6,10 @@ from typing import Any, Protocol
 from harness.analysis import ablation
 from harness.analysis.cost import EDGES, cost_readings, memory_per_sidecar
 from harness.analysis.estimates import Table, estimates
+from harness.analysis.fault_summary import fault_summary
 from harness.analysis.hops import hop_readings
 from harness.analysis.metrics import Metric, Reading
-from harness.analysis.pairing import Cell, Pairing, experiment_validity, pair
+from harness.analysis.pairing import NO_INTERVALS, Cell, Pairing, experiment_validity, pair
 from harness.analysis.requests import error_reading, request_readings
 from harness.load.rows import Rows
 from harness.model.run import Run, Validity
@@ -38,6 +39,7 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
     """
     manifest = result.manifest
     paired = pairings(result)
+    faults = fault_summary(result)
     # So many arms share few whole rounds: an ablation is judged by its own comparisons, each of two arms.
     validity = trust(manifest, paired, ablation.reasons(result) if manifest.get("ablation") else None)
     return {
@@ -51,13 +53,14 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "validity": {
             "valid": validity.valid,
             "reasons": list(validity.reasons),
-            "warnings": list(validity.warnings),
+            "warnings": [warning for warning in validity.warnings if not (faults and NO_INTERVALS in warning)],
         },
         "rounds": [_rounds(pairing) for pairing in paired],
         "arms": [{key: arm.get(key) for key in ("id", "name", "features", "version")} for arm in manifest["arms"]],
-        "estimates": [row for pairing in paired if pairing.rounds for row in estimates(table(result, pairing))],
+        "estimates": [] if faults else _estimates(result, paired),
         "ablation": list(ablation.ablation(result)),
         "verdicts": [],
+        "faults": faults,
     }
 
 
@@ -70,6 +73,11 @@ def trust(
     found = experiment_validity(paired)
     reasons = (*_unproven(manifest), *(found.reasons if instead is None else instead))
     return Validity(not reasons, reasons, (*manifest.get("warnings", ()), *found.warnings))
+
+
+def _estimates(result: Measured, paired: Sequence[Pairing]) -> list[dict[str, Any]]:  # Any: JSON values
+    """Not of runs with faults: a window's percentiles and costs would be those of its faults."""
+    return [row for pairing in paired if pairing.rounds for row in estimates(table(result, pairing))]
 
 
 def _unproven(manifest: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON values

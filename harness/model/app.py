@@ -5,13 +5,13 @@ own reads nothing of ours: harness.model.command says what it is told.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import PurePath
 from typing import Any
 
 from harness.model import command
 from harness.model.mesh import Traffic
-from harness.model.plan import APP_PORT, FRONT_PORT, OBSERVE_PORT, File, Ready, Unit, address, replica_host
+from harness.model.plan import APP_PORT, FRONT_PORT, OBSERVE_PORT, File, Ready, Unit, address, peer, replica_host
 from harness.model.program import Program
 from harness.model.topology import Command, Service, Topology
 
@@ -19,9 +19,15 @@ Via = Callable[[str, Service], tuple[str, ...]]
 """From (caller's host, callee) to the endpoints `address:port` (may hold references) that the app sends to, in turn."""
 
 
-def direct(_host: str, callee: Service) -> tuple[str, ...]:
-    """No mesh: every replica of the callee, round robin in the app."""
-    return tuple(f"{address(replica_host(callee.name, n))}:{APP_PORT}" for n in range(callee.replicas))
+def direct_to(interposed: Container[str]) -> Via:
+    """No mesh: every replica of the callee, round robin in the app; those of `interposed` through what stands before them."""
+    return lambda _host, callee: tuple(
+        f"{peer(replica_host(callee.name, n), interposed)}:{APP_PORT}" for n in range(callee.replicas)
+    )
+
+
+direct = direct_to(())
+"""With nothing in between."""
 
 
 def through_sidecar(outbound_port: int) -> Via:

@@ -13,7 +13,7 @@ at launch:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -131,6 +131,16 @@ class Plan:
 def address(host: str) -> str:
     """The reference to a host's address."""
     return f"${{address.{host}}}"
+
+
+def wire_host(host: str) -> str:
+    """The host of the interposer before `host`; no replica's host ends so."""
+    return f"{host}-wire"
+
+
+def peer(host: str, interposed: Container[str]) -> str:
+    """The reference to where calls from other hosts to this one go: its own address, or that of the interposer before it."""
+    return address(wire_host(host) if host in interposed else host)
 
 
 def replica_host(service: str, replica: int) -> str:

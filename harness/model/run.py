@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model.fault import Injection
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -131,3 +133,4 @@ class Run:
     validity: Validity
     samples: list[dict[str, Any]] = field(default_factory=list)
     rows: str = ""
+    faults: tuple[Injection, ...] = ()

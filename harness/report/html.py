@@ -13,6 +13,8 @@ from harness.report.ablation_view import ablation_section
 from harness.report.cost_view import cost_section
 from harness.report.elements import Html, element, joined, paragraph
 from harness.report.facts_view import machine_section, manifest_section, trust_section
+from harness.report.fault_table import fault_headline, of_cell
+from harness.report.faults_view import faults_section
 from harness.report.figures import Cell, Figures, cells
 from harness.report.hops_view import hops_section, parts_section
 from harness.report.latency_view import latency_section
@@ -45,7 +47,8 @@ def render(result: Measured, summary: Summary) -> str:
         parts.extend(_cell_parts(result, summary, cell, index, suffix))
     parts.extend(_common_parts(result))
     kept = [part for part in parts if part.content]
-    title = f"What a mesh costs: {manifest['experiment']}"
+    asked = "How a mesh takes faults" if summary.get("faults") else "What a mesh costs"
+    title = f"{asked}: {manifest['experiment']}"
     top = [_head(title, manifest, summary), state(summary), _nav(kept)]
     return document(title, joined([*top, *(part.content for part in kept)]))
 
@@ -74,6 +77,12 @@ def _cell_parts(result: Measured, summary: Summary, cell: Cell, index: int, suff
     def part(name: str, title: str, draw: Callable[..., Html], *of: object) -> Part:
         return Part(f"{name}-{index}", title + suffix, draw(f"{name}-{index}", title + suffix, *of))
 
+    if summary.get("faults"):
+        runs = [run for run in result.runs if (run.topology, run.load_name) == (cell.topology, cell.load)]
+        rows = {arm: [(run, result.rows(run.id)) for run in runs if run.arm == arm] for arm in figures.arms}
+        shown = fault_headline(manifest, summary, cell)
+        yield part("faults", "Faults", faults_section, shown, of_cell(summary, cell), rows)
+        return
     yield part(
         "added", "What each arm adds", headline_section, headline(manifest, without_steps(summary), cell), figures
     )

@@ -84,6 +84,8 @@ svg .halo{paint-order:stroke;stroke:var(--bg);stroke-width:4px}
 .wire{fill:none;stroke:var(--muted);stroke-width:1.5}
 .node{fill:var(--text)}.node.hollow{fill:var(--bg);stroke:var(--text);stroke-width:1.5}
 .part{stroke:var(--bg);stroke-width:1}
+.fault-fine{fill:var(--app)}.fault-late{fill:var(--control)}.fault-lost{fill:var(--bad);stroke:var(--text);stroke-width:.8}
+.fault-mark{stroke:var(--text);stroke-width:1.2;stroke-dasharray:4 3}
 COLOURS
 @media (max-width:680px){main{padding:20px 16px 48px}h1{font-size:24px}svg.wide{display:none}svg.narrow{display:block}
 th,td{padding:5px 0 5px 9px}td .ci{display:block;margin:0;min-width:0;text-align:right;font-size:12px}table{font-size:14px;min-width:0}

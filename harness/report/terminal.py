@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.report.ablation_table import ABOUT, TITLE, AblationTable, ablation_table, left_out, without_steps
+from harness.report.fault_table import fault_headline
 from harness.report.figures import cells
 from harness.report.numbers import NO_INTERVAL
 from harness.report.table import Contrast, Headline, Shown, headline
@@ -29,6 +30,11 @@ HOW_TO_READ = (
     "Arms differ when their contrast excludes 1×, not when their intervals part.",
 )
 
+HOW_TO_READ_FAULTS = (
+    "Times and counts are per repetition; brackets are 95 % intervals over repetitions.",
+    "Late: slower than twice the steady p99. Measured / expected: 1 where arithmetic foretells the figure.",
+)
+
 
 def show(
     manifest: Mapping[str, Any], summary: Mapping[str, Any], report: str = "", console: Console | None = None
@@ -37,12 +43,15 @@ def show(
     console = console or Console()
     for line in verdict_lines(summary):
         _print(console, *line)
-    shown = without_steps(summary)
+    faults, shown = bool(summary.get("faults")), without_steps(summary)
     for cell in cells(manifest):
-        _print_cell(console, manifest, headline(manifest, shown, cell), left_out(summary))
+        if faults:
+            _print_cell(console, manifest, fault_headline(manifest, summary, cell), "")
+        else:
+            _print_cell(console, manifest, headline(manifest, shown, cell), left_out(summary))
         if found := ablation_table(summary, cell):
             _print_ablation(console, found)
-    for words in HOW_TO_READ:
+    for words in HOW_TO_READ_FAULTS if faults else HOW_TO_READ:
         _print(console, words)
     if report:
         _print(console, f"Report: {report}", soft_wrap=True)

@@ -20,6 +20,7 @@ from harness.model.plan import (
     Ready,
     Unit,
     address,
+    peer,
     replica_host,
 )
 from harness.model.policy import Policies
@@ -114,7 +115,7 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
             "buffer_bytes": traffic.buffer_bytes,
         },
         "policies": _policies(features, traffic.policies),
-        "services": {service.name: _service(service) for service in topology.services},
+        "services": {service.name: _service(service, traffic) for service in topology.services},
         "proxies": {
             replica_host(service.name, n): _proxy(service, replica_host(service.name, n))
             for service in topology.services
@@ -140,10 +141,10 @@ def _policies(features: frozenset[str], policies: Policies) -> dict[str, Any]:  
     return dict(policy for feature, policy in every.items() if feature in features)
 
 
-def _service(service: Service) -> dict[str, Any]:  # Any: JSON values
+def _service(service: Service, traffic: Traffic) -> dict[str, Any]:  # Any: JSON values
     hosts = [replica_host(service.name, n) for n in range(service.replicas)]
     return {
-        "endpoints": [f"{address(host)}:{INBOUND_PORT}" for host in hosts],
+        "endpoints": [f"{peer(host, traffic.interposed)}:{INBOUND_PORT}" for host in hosts],
         "calls": sorted({call.service for call in service.calls()}),
     }
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.model.mesh import Traffic
-from harness.model.plan import APP_PORT, INBOUND_PORT, address, replica_host
+from harness.model.plan import APP_PORT, INBOUND_PORT, address, peer, replica_host
 from harness.model.topology import Service
 from meshes.envoy.limits import circuit_breakers, duration, http_limits
 from meshes.envoy.tls import upstream_tls
@@ -16,7 +16,9 @@ HTTP_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProto
 
 def callee_cluster(callee: Service, host: str, features: frozenset[str], traffic: Traffic) -> Json:
     """The inbound listeners of all replicas of a callee, as seen from `host`."""
-    endpoints = [f"{address(replica_host(callee.name, n))}:{INBOUND_PORT}" for n in range(callee.replicas)]
+    endpoints = [
+        f"{peer(replica_host(callee.name, n), traffic.interposed)}:{INBOUND_PORT}" for n in range(callee.replicas)
+    ]
     cluster = _cluster(outbound_name(callee.name), endpoints, traffic)
     if "least-request" in features:
         cluster |= {"lb_policy": "LEAST_REQUEST", "least_request_lb_config": {"choice_count": 2}}
