@@ -13,7 +13,7 @@ from typing import Any
 from harness.experiment import Experiment
 from harness.model.mesh import FEATURES, Arm, Traffic
 from harness.model.platform import Placement
-from harness.model.run import Load, Parity
+from harness.model.run import ClockDomain, Load, Parity, WorkerClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,21 @@ def manifest(
     }
 
 
+def clock_facts(domain: ClockDomain, clocks: Mapping[str, Sequence[WorkerClock]]) -> dict[str, Any]:
+    """The key `clocks`: the harness's own clock, and how far those of each load's workers are from their master's, by load."""
+    return {
+        "clocks": {
+            "domain": asdict(domain),
+            "workers": {name: [asdict(clock) for clock in found] for name, found in clocks.items()},
+        }
+    }
+
+
 def comparison_key(experiment: Experiment, facts: Facts, traffic: Traffic, loads: Mapping[str, Load]) -> str:
     """Digest of load, topology, placement, settings and machine class; arms and rounds are not in it."""
     return digest(
         {
-            "loads": {name: asdict(load) for name, load in loads.items()},
+            "loads": {name: _comparable(load) for name, load in loads.items()},
             "topologies": [topology.digest for topology in experiment.topologies],
             "traffic": asdict(traffic),
             "platform": facts.platform,
@@ -81,6 +91,14 @@ def comparison_key(experiment: Experiment, facts: Facts, traffic: Traffic, loads
             "machine": facts.machine_class,
         }
     )
+
+
+def _comparable(load: Load) -> dict[str, Any]:
+    """A load without what is only a name: a locustfile counts by its digest, and who has none as before there were any."""
+    plain = asdict(load)
+    workload = plain.pop("workload")
+    workload.pop("name")
+    return plain | ({"workload": workload} if workload["digest"] else {})
 
 
 def digest(value: Any) -> str:  # Any: JSON values

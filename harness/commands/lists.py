@@ -1,13 +1,14 @@
 """`hoptax list`: what is installed, by kind."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from harness import registry
 
-Kind = Literal["arms", "topologies", "experiments"]
+Kind = Literal["arms", "topologies", "workloads", "experiments"]
 
 
 def list_command(
@@ -15,12 +16,16 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List what is installed.  Example: hoptax list topologies"""
-    rows = _arms() if kind == "arms" else [{"name": name} for name in sorted(registry.workload_files(kind))]
+    rows = _arms() if kind == "arms" else [{"name": name} for name in sorted(_files(kind))]
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
     for row in rows:
         typer.echo(row["name"] + (f"  {row['about']}" if "about" in row else ""))
+
+
+def _files(kind: str) -> dict[str, Path]:
+    return registry.users_files() if kind == "workloads" else registry.workload_files(kind)
 
 
 def _arms() -> list[dict[str, Any]]:  # Any: JSON values

@@ -1,0 +1,28 @@
+"""What the kernel says about this process: its clock, the CPU time it used, and the time it waited for a CPU."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model.run import ClockDomain
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What this process has used up to a time (its only thread)."""
+
+    at_ns: int
+    cpu_ns: int
+    run_delay_ns: int
+
+
+def edge() -> Edge:
+    """Now."""
+    delay = Path("/proc/self/schedstat").read_bytes().split()[1]
+    return Edge(time.monotonic_ns(), time.process_time_ns(), int(delay))
+
+
+def clock_domain() -> ClockDomain:
+    """Which clock our stamps belong to."""
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ClockDomain(boot_id, time.monotonic_ns(), time.time_ns())
