@@ -28,6 +28,7 @@ ALLOWED = {
 LOCUST = (
     "locust_adapter",
     "locust_crew",
+    "locust_edges",
     "locust_file",
     "locust_journey",
     "locust_master",

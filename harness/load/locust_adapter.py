@@ -5,15 +5,16 @@ attributes. Locust sees one aggregate a second, not one event a request, so watc
 Importing this module imports Locust, which patches sockets and threads: only processes that run users may do so.
 """
 
+import logging
 import tempfile
 import time
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, NoReturn, Protocol, cast
 
 from gevent import GreenletExit
 from locust import User, task
-from locust.exception import StopTest
+from locust.exception import StopUser
 from locust.runners import WorkerRunner
 from locust.stats import RequestStats, StatsEntry, StatsError
 
@@ -65,7 +66,7 @@ class OpenLoopUser(User):
         try:
             conductor.conduct(self)
         except HoptaxError as error:
-            raise StopTest(str(error)) from None
+            _end_test(self, error)
 
     def target_url(self) -> str:
         """Where requests go: `path` below the host that Locust was told (`-H`) or that the class names."""
@@ -119,6 +120,17 @@ def follow(user: OpenLoopUser, engine: Engine) -> None:
         engine.stop()
         engine.wait(say)
         raise
+
+
+def _end_test(user: OpenLoopUser, error: HoptaxError) -> NoReturn:
+    """Without an engine there is nothing to do; Locust by itself would try for ever, or say that all is well."""
+    environment = user.environment
+    logging.getLogger(__name__).error("%s", error)
+    environment.process_exit_code = error.exit_code
+    if environment.runner is not None:
+        headless = getattr(environment.parsed_options, "headless", False)
+        environment.runner.quit() if headless else environment.runner.stop()
+    raise StopUser
 
 
 def _worker_number(user: OpenLoopUser) -> int:

@@ -20,6 +20,7 @@ from locust.env import Environment
 
 from harness.load.accounts import Edge, clock_domain, edge
 from harness.load.journal import Journal, error_kind
+from harness.load.locust_schedule import STOPPED
 from harness.load.merging import raw_columns
 from harness.load.messages import Done, Event, Prepare, Progress, Ready, Start
 from harness.load.rows import write_raw
@@ -109,6 +110,7 @@ class JourneySession:
         self._asked = asked
         self._recorder.attach(self._environment)
         self._environment.events.user_error.add_listener(self._raised)
+        self._environment.events.test_stopping.add_listener(lambda **_: self._say(STOPPED))
         for user in self._environment.user_classes:
             user.on_start = self._gated(user.on_start)  # type: ignore[method-assign, assignment]
         for user in self._environment.user_classes:

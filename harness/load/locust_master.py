@@ -6,30 +6,28 @@ say and merges their rows. A worker that vanishes ends the run, which is invalid
 
 import argparse
 import os
-import select
 import time
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import gevent
 from gevent.event import Event as Flag
-from gevent.os import make_nonblocking, nb_read
 from gevent.queue import Empty, Queue
-from gevent.socket import create_connection, create_server
 from locust import events
+from locust.stats import stats_history
 
 from harness.load.accounts import clock_domain
 from harness.load.clocks import bounded, check_same
 from harness.load.locust_crew import Crew, Lost, Met, Ponged, Said
+from harness.load.locust_edges import Pipes, check_reachable, check_web_port
 from harness.load.locust_file import LocustFile, load, own_stdout
 from harness.load.locust_worker import environment
 from harness.load.merging import Seconds, merged_done, merged_rows, raw_columns, share
 from harness.load.messages import (
     NOTHING_SEEN,
     Done,
-    Event,
     Failed,
     Meet,
     Prepare,
@@ -38,14 +36,11 @@ from harness.load.messages import (
     Request,
     Start,
     Stop,
-    decode_request,
-    encode,
 )
 from harness.load.rows import read_raw, write_raw
 from harness.load.schedule import NS_PER_S
 from harness.model.errors import EnvironmentFailure, HoptaxError, UsageError
 from harness.model.run import WorkerClock
-from harness.wire.request import parse_url
 
 EXCHANGES = 20
 WITHIN_S = 25.0
@@ -53,33 +48,11 @@ REACHED_WITHIN_S = 10.0
 T = TypeVar("T")
 
 
-class Pipes:
-    """The harness's end. When it closes, this process is over, and with it every worker."""
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """Locust has started so many users."""
 
-    def __init__(self, stdout: int, inbox: "Queue[Any]") -> None:
-        self._stdout, self._inbox = stdout, inbox
-        gevent.spawn(self._read)
-
-    def say(self, event: Event) -> None:
-        """One event."""
-        line = encode(event)
-        while line:
-            line = line[os.write(self._stdout, line) :]
-
-    def mention(self, event: Event) -> None:
-        """One event if the pipe has room for it: a harness that sleeps through the window must not stop us."""
-        if select.select([], [self._stdout], [], 0)[1]:
-            self.say(event)
-
-    def _read(self) -> None:
-        partial = b""
-        # Not by a thread of gevent's pool, which Locust needs for names of hosts.
-        make_nonblocking(0)
-        while data := nb_read(0, 65536):
-            *lines, partial = (partial + data).split(b"\n")
-            for line in lines:
-                self._inbox.put(decode_request(line))
-        os._exit(0)
+    users: int
 
 
 class Master:
@@ -94,8 +67,8 @@ class Master:
         web_ui = self._environment.create_web_ui("127.0.0.1", web_port) if web_port else None
         events.spawning_complete.add_listener(self._spawned)
         events.init.fire(environment=self._environment, runner=self._runner, web_ui=web_ui)
+        gevent.spawn(stats_history, self._runner)  # what the page's charts are drawn from
         self._crew = Crew(self._runner, path, workers, inbox)
-        self._spawned_users = -1
         self._early: deque[Request] = deque()  # what the harness asked before it was its turn
 
     def serve(self) -> None:
@@ -139,18 +112,20 @@ class Master:
             )
         is_open = self._file.users.loop == "open"
         if not is_open:
-            _check_reachable(asked)
+            check_reachable(asked)
         self._environment.host = asked.url.rstrip("/")
         for worker in range(self._workers):
             self._crew.say(worker, self._part(asked, worker))
         users = self._workers if is_open else asked.connections
         gevent.spawn(self._runner.start, users, users)
-        ready: dict[int, int] = {}
+        ready, spawned = dict[int, int](), -1
         until_s = time.monotonic() + WITHIN_S
-        while self._spawned_users < 0 or sum(ready.values()) < self._spawned_users:
-            said = self._next(Said | int, until_s)
-            if isinstance(said, Said) and isinstance(said.event, Ready):
-                ready[said.worker] = said.event.connections
+        while spawned < 0 or sum(ready.values()) < spawned:
+            match self._next(Said | Spawned, until_s):
+                case Spawned(users):
+                    spawned = users
+                case Said(worker, Ready(connections=users)):
+                    ready[worker] = users
 
     def _part(self, asked: Prepare, worker: int) -> Prepare:
         """What one worker is asked for. It has CPUs of its own only if there is one for each."""
@@ -165,8 +140,7 @@ class Master:
         )
 
     def _spawned(self, user_count: int) -> None:
-        self._spawned_users = user_count
-        self._inbox.put(user_count)
+        self._inbox.put(Spawned(user_count))
 
     def _run(self, asked: Prepare, start: Start) -> Done:
         """Until every worker has done. The first that fails ends the run for all."""
@@ -182,6 +156,9 @@ class Master:
                     self._give_up(gone, worker, why, reasons)
                 case Lost(worker) as lost if worker not in parts:
                     self._give_up(gone, worker, self._vanished(lost, start), reasons)
+                case Spawned():
+                    reasons.append("the number of users was changed in Locust's page: run again, and leave it alone")
+                    self._to_all(Stop())
                 case Stop() as stop:
                     self._to_all(stop)
         if not parts:
@@ -233,28 +210,6 @@ class Master:
                 self._early.append(item)
 
 
-def _check_reachable(asked: Prepare) -> None:
-    """Users would only count failures; so it is said before they begin, as the engine does."""
-    try:
-        target = parse_url(asked.url)
-        create_connection((target.host, target.port), timeout=min(REACHED_WITHIN_S, asked.timeout_s)).close()
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"{asked.url} can't be reached: {error.strerror or error}; is the server running, and is the address right?"
-        ) from error
-
-
-def _check_web_port(port: int) -> None:
-    try:
-        create_server(("127.0.0.1", port)).close()
-    except OSError as error:
-        raise UsageError(
-            f"port {port} can't be used for Locust's page ({error.strerror}): give --web another"
-        ) from error
-
-
 def main() -> NoReturn:
     """Serve, or say why not. An exception that isn't ours ends with its traceback on stderr."""
     asked = _arguments()
@@ -262,7 +217,7 @@ def main() -> NoReturn:
     pipes = Pipes(own_stdout(), inbox)
     try:
         if asked.web_port:
-            _check_web_port(asked.web_port)
+            check_web_port(asked.web_port)
         Master(asked.file, load(asked.file), asked.workers, asked.web_port, pipes, inbox).serve()
     except HoptaxError as error:
         pipes.say(Failed("usage" if isinstance(error, UsageError) else "environment", str(error)))

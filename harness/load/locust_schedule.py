@@ -19,6 +19,7 @@ from harness.model.errors import HoptaxError, UsageError
 from harness.model.run import Load
 
 FOREVER = Flag()
+STOPPED = Failed("environment", "the users were stopped in Locust's page before the load was over: run again")
 
 
 class ScheduleSession:
@@ -29,6 +30,7 @@ class ScheduleSession:
         self._asked: AsyncResult[Prepare] = AsyncResult()
         self._start: AsyncResult[Start] = AsyncResult()
         self._engine: Engine | None = None
+        self._conducting = False
         environment.hoptax = self  # type: ignore[attr-defined]  # how OpenLoopUser finds its conductor
 
     def prepare(self, asked: Prepare) -> None:
@@ -46,6 +48,9 @@ class ScheduleSession:
 
     def conduct(self, user: OpenLoopUser) -> None:
         """In the user's own greenlet: prepare, wait for the barrier, run, hand over the rows; then idle until stopped."""
+        if self._conducting:
+            FOREVER.wait()  # one more user by Locust's page, which ends the run
+        self._conducting = True
         asked = cast("Prepare", self._asked.get())
         try:
             with tempfile.NamedTemporaryFile() as body, Engine(asked.cpus) as engine:
@@ -61,7 +66,7 @@ class ScheduleSession:
         except HoptaxError as error:
             self._say(Failed("usage" if isinstance(error, UsageError) else "environment", str(error)))
         except GreenletExit:
-            self._say(Failed("environment", "the users were stopped in Locust before the load was over: run again"))
+            self._say(STOPPED)
             raise
         FOREVER.wait()
 

@@ -6,6 +6,7 @@ go the messages of harness.load.messages. Importing this module imports Locust: 
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,7 @@ def obey(session: Session, request: Request) -> None:
 
 def environment(classes: tuple[type[User], ...]) -> Environment:
     """What Locust runs users in; options that locustfiles add have their defaults."""
+    del sys.argv[1:]  # ours; Locust's page would read them as Locust's
     parser = get_parser(default_config_files=[])
     events.init_command_line_parser.fire(parser=parser)
     return Environment(user_classes=list(classes), events=events, parsed_options=parser.parse_args([]))

@@ -62,6 +62,7 @@ class Seconds:
 
     workers: int
     _waiting: dict[int, dict[int, Progress]]
+    _told: int = 0
 
     @classmethod
     def of(cls, workers: int) -> "Seconds":
@@ -69,11 +70,15 @@ class Seconds:
         return cls(workers, {})
 
     def said(self, worker: int, progress: Progress) -> Progress | None:
-        """The second of all together, when the last worker has said it; earlier ones that nobody completed are dropped."""
+        """The second of all together, when the last worker has said it; earlier ones are dropped then, and none
+        is told twice: a worker's last, shorter one has the number of the one before."""
+        if progress.second <= self._told:
+            return None
         by_worker = self._waiting.setdefault(progress.second, {})
         by_worker[worker] = progress
         if len(by_worker) < self.workers:
             return None
+        self._told = progress.second
         self._waiting = {second: said for second, said in self._waiting.items() if second > progress.second}
         return merged_progress(list(by_worker.values()))
 
