@@ -93,7 +93,7 @@ class Journal:
             error_kind=np.array(self._kind[first:], np.uint8),
             bytes_in=np.array(self._bytes_in[first:], np.int64),
         )
-        return second_of(np.arange(len(columns.due)), columns)
+        return second_of(np.flatnonzero(columns.done), columns)
 
     def rows(self, run_id: str, worker: int, workers: int, window_ns: int, over_ns: int) -> Rows:
         """By time of sending; those before `window_ns` are warm-up, those sent from `over_ns` on are left out."""
