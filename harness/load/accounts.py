@@ -25,9 +25,15 @@ def edge() -> Edge:
 
 
 def give_way() -> None:
-    """Don't take the CPU from whoever uses it when we wake up: for those who sit beside a generator. What we start is as before."""
+    """Don't take the CPU from whoever uses it when we wake up: for those who sit beside a generator. Children inherit it."""
     with suppress(OSError):  # a sandbox may forbid it; then we are a little less polite
-        os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def insist() -> None:
+    """Undo what we inherited of `give_way`: a generator takes the CPU when a request is due."""
+    if os.sched_getscheduler(0) == os.SCHED_BATCH:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def clock_domain() -> ClockDomain:

@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.load.accounts import Edge, clock_domain, edge
+from harness.load.accounts import Edge, clock_domain, edge, insist
 from harness.load.messages import (
     Done,
     Event,
@@ -98,6 +98,7 @@ def serve(control: Control, poller: Poller) -> None:
     """One conversation: prepare, start, done."""
     asked = _expect(control, Prepare)
     settle(asked.cpus)
+    insist()
     prepared = prepare(asked)
     timeout_ns = round(asked.timeout_s * NS_PER_S)
     control.loop = loop = OpenLoop(

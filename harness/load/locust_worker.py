@@ -21,7 +21,7 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 from locust.user.users import User
 
-from harness.load.accounts import clock_domain, give_way
+from harness.load.accounts import clock_domain, give_way, insist
 from harness.load.locust_file import load, own_stdout
 from harness.load.locust_journey import JourneySession
 from harness.load.locust_schedule import ScheduleSession
@@ -89,7 +89,9 @@ def main() -> None:
     own_stdout()
     file = load(asked.file)
     if file.users.loop == "open":
-        give_way()  # to the engine; users who wait for answers are sent by this very process
+        give_way()  # to the engine
+    else:
+        insist()  # users who wait for answers send from this very process
     env = environment(file.classes)
     gevent.spawn(_end_with_master)
     runner = env.create_worker_runner("127.0.0.1", asked.port)

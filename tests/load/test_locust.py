@@ -123,6 +123,18 @@ def test_a_lost_worker_makes_the_run_invalid() -> None:
     assert any("vanished" in reason and "killed by signal 9" in reason for reason in report.reasons)
 
 
+def test_only_those_who_generate_no_load_give_way_to_others() -> None:
+    with Server(behaviour.answer) as server:
+        for name, expected in (("steady", os.SCHED_BATCH), ("journey", os.SCHED_OTHER)):
+            with running(server, with_workload(LOAD, name, 1, set())) as (master, workers):
+                assert os.sched_getscheduler(master.pid) == os.SCHED_BATCH
+                assert os.sched_getscheduler(workers[0].pid) == expected
+                for child in workers[0].children():
+                    assert os.sched_getscheduler(child.pid) == os.SCHED_OTHER
+                master.stop()
+                master.wait()
+
+
 def test_losing_every_worker_leaves_nothing_to_report() -> None:
     load = with_workload(LOAD, "steady", 1, {"rate", "connections"})
     with Server(behaviour.answer) as server, running(server, load) as (master, workers):
