@@ -14,7 +14,8 @@ loads:
 
 `faults:` is described in harness.fault_file.
 
-`rate: auto` asks for a pilot: the load at which the slowest arm uses at most half of its cores.
+A load with `workload:` (a locustfile, see docs/workloads.md) is that file's users. `rate: auto` asks for a pilot: the load at which the
+slowest arm uses at most half of its cores.
 """
 
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from harness import ablation, pilot, registry
 from harness.ablation import Ablation, Wanted
 from harness.fault_file import FaultEntry, faults
 from harness.load.schedule import check_schedule
+from harness.load.users import MAX_WORKERS, with_workload
 from harness.model.errors import UsageError, unknown
 from harness.model.fault import FaultSpec
 from harness.model.mesh import Arm
@@ -114,6 +116,8 @@ class _Load(BaseModel):
     arrivals: Literal["poisson", "uniform"] = "poisson"
     timeout: Annotated[_Seconds, Field(gt=0, le=600)] = 15.0
     drain: Annotated[_Seconds, Field(ge=0, le=600)] = 5.0
+    workload: str = ""
+    workers: Annotated[int, Field(strict=True, ge=1, le=MAX_WORKERS)] = 1
 
 
 class _File(BaseModel):
@@ -211,11 +215,19 @@ def _topologies(names: tuple[str, ...]) -> tuple[Topology, ...]:
 
 def _load(name: str, load: _Load, seed: int) -> Load:
     rate = AUTO_RATE if load.rate is None else load.rate
+    asked = Load(rate, load.warmup, load.window, load.connections, load.arrivals, seed, load.timeout, load.drain)
     try:
-        check_schedule(rate or pilot.MAX_RATE_RPS, load.warmup + load.window, load.arrivals)
+        asked = with_workload(asked, load.workload, load.workers, load.model_fields_set)
+        if asked.workload.loop == "open":
+            check_schedule(asked.rate_rps or pilot.MAX_RATE_RPS, load.warmup + load.window, asked.arrivals)
     except UsageError as error:
         raise UsageError(f"load {name!r}: {error}") from error
-    return Load(rate, load.warmup, load.window, load.connections, load.arrivals, seed, load.timeout, load.drain)
+    return asked
+
+
+def waits_for_pilot(load: Load) -> bool:
+    """Whether the rate is still to be found; users of a closed loop have none."""
+    return load.rate_rps == AUTO_RATE and load.workload.loop == "open"
 
 
 def _with_rounds(experiment: Experiment, rounds: int) -> Experiment:

@@ -14,7 +14,7 @@ from harness.experiment import Experiment
 from harness.model.fault import STEADY_S
 from harness.model.mesh import FEATURES, Arm, Traffic
 from harness.model.platform import Placement
-from harness.model.run import Load, Parity
+from harness.model.run import ClockDomain, Load, Parity, WorkerClock
 from harness.model.topology import document
 from harness.records import to_json
 
@@ -84,13 +84,23 @@ def comparison(
 ) -> dict[str, Any]:  # Any: JSON values
     """Load, topology, placement, settings and machine class: what results must share; arms and rounds are not in it."""
     return {
-        "loads": {name: asdict(load) for name, load in loads.items()},
+        "loads": {name: _comparable(load) for name, load in loads.items()},
         "topologies": {topology.name: topology.digest for topology in experiment.topologies},
         "traffic": asdict(traffic),
         "platform": facts.platform,
         "placement": asdict(facts.placement),
         "machine": facts.machine_class,
         **({"faults": _faults(experiment)} if experiment.faults else {}),
+    }
+
+
+def clock_facts(domain: ClockDomain, clocks: Mapping[str, Sequence[WorkerClock]]) -> dict[str, Any]:
+    """The key `clocks`: the harness's own clock, and how far those of each load's workers are from their master's, by load."""
+    return {
+        "clocks": {
+            "domain": asdict(domain),
+            "workers": {name: [asdict(clock) for clock in found] for name, found in clocks.items()},
+        }
     }
 
 
@@ -103,6 +113,14 @@ def design(experiment: Experiment) -> str:
     """Digest of everything that was asked for, arms and rounds and the rate `auto` included: a resumed run must ask the same."""
     asked = {each.name: getattr(experiment, each.name) for each in fields(experiment)}
     return digest(to_json(asked | {"arms": [arm.id for arm in experiment.arms]}))
+
+
+def _comparable(load: Load) -> dict[str, Any]:
+    """A load without what is only a name: a locustfile counts by its digest, and who has none as before there were any."""
+    plain = asdict(load)
+    workload = plain.pop("workload")
+    workload.pop("name")
+    return plain | ({"workload": workload} if workload["digest"] else {})
 
 
 def digest(value: Any) -> str:  # Any: JSON values

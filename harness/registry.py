@@ -118,6 +118,27 @@ def find_file(kind: str, name: str) -> Path:
     raise UsageError(f"unknown {noun} {name!r}: have {', '.join(sorted(shipped))}, or give the path of a YAML file")
 
 
+def users_files() -> dict[str, Path]:
+    """Every locustfile `users/*.py` of the installed workload packages, by stem."""
+    found: dict[str, Path] = {}
+    for folder in _workload_folders():
+        for path in sorted((folder / "users").glob("*.py")):
+            if path.stem != "__init__":
+                found.setdefault(path.stem, path)
+    return found
+
+
+def users_file(name: str) -> Path:
+    """A locustfile that exists, or the shipped one of that name."""
+    shipped = users_files()
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.is_file():
+        return path
+    raise UsageError(f"unknown workload {name!r}: have {', '.join(sorted(shipped))}, or give the path of a locustfile")
+
+
 def _workload_folders() -> Iterable[Path]:
     for point in _points("workloads").values():
         module = import_module(point.value)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.experiment import AUTO_RATE, Experiment
+from harness.experiment import Experiment, waits_for_pilot
 from harness.likeness import Difference, Document, differences, stable, told
 from harness.manifest import Facts, design
 from harness.model.errors import UsageError
@@ -98,7 +98,7 @@ def _asked(manifest: Document, experiment: Experiment, facts: Facts, traffic: Tr
 
 def _settled(load: Load, known: Document | None) -> Load:
     """The rate that the pilot found then stands for `auto` now."""
-    return replace(load, rate_rps=known["rate_rps"]) if known and load.rate_rps == AUTO_RATE else load
+    return replace(load, rate_rps=known["rate_rps"]) if known and waits_for_pilot(load) else load
 
 
 def resumption(utc: str, left: Remaining) -> dict[str, Any]:  # Any: JSON values

@@ -10,12 +10,14 @@ from typing import Any, Protocol
 from harness import pilot
 from harness.analysis.cost import ALL_ROLES, of_role
 from harness.analysis.summary import summarise
-from harness.experiment import AUTO_RATE, Experiment
+from harness.experiment import Experiment, waits_for_pilot
 from harness.injecting import plan_with
-from harness.manifest import Facts, manifest
+from harness.load import users
+from harness.load.accounts import clock_domain
+from harness.manifest import Facts, clock_facts, manifest
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import Arm
-from harness.model.run import Load, Parity, Run
+from harness.model.run import Load, Parity, Run, WorkerClock
 from harness.probes import parity
 from harness.report import html
 from harness.resume import Remaining, resumption, settled_loads
@@ -45,6 +47,7 @@ class Preparation:
     pilot: Mapping[str, Any]
     parity: Mapping[str, tuple[Parity, ...]]
     rendered: Mapping[str, list[dict[str, str]]]
+    clocks: Mapping[str, tuple[WorkerClock, ...]]
 
 
 def planned(experiment: Experiment) -> list[Trial]:
@@ -85,6 +88,7 @@ def run_experiment(
     ready = prepare(experiment, bench, watch)
     result.write_manifest(
         manifest(experiment, facts, bench.traffic, ready.loads, ready.pilot, ready.parity, ready.rendered, utc)
+        | clock_facts(clock_domain(), ready.clocks)
         | dict(extra or {})
     )
     for trial in planned(experiment):
@@ -131,7 +135,8 @@ def prepare(experiment: Experiment, bench: Bench, watch: Watcher) -> Preparation
     found = _pilot(experiment, bench, watch)
     loads = {name: _settled(load, found) for name, load in experiment.loads.items()}
     rendered = {arm.id: bench.platform.rendered(_plan(experiment, arm, bench)) for arm in experiment.arms}
-    return Preparation(loads, found, proofs, rendered)
+    clocks = {name: users.clocks(load, bench.placement.load) for name, load in loads.items() if load.workload.name}
+    return Preparation(loads, found, proofs, rendered, clocks)
 
 
 def _one(experiment: Experiment, trial: Trial, load: Load, bench: Bench, result: ResultDir, watch: Watcher) -> Run:
@@ -150,7 +155,7 @@ def _plan(experiment: Experiment, arm: Arm, bench: Bench) -> Any:
 
 
 def _needs_pilot(experiment: Experiment) -> bool:
-    return any(load.rate_rps == AUTO_RATE for load in experiment.loads.values())
+    return any(waits_for_pilot(load) for load in experiment.loads.values())
 
 
 def _pilot_trials(experiment: Experiment) -> list[Trial]:
@@ -204,7 +209,7 @@ def _cpu_s_per_request(run: Run) -> float:
 
 
 def _settled(load: Load, found: Mapping[str, Any]) -> Load:
-    return replace(load, rate_rps=found["rate_rps"]) if load.rate_rps == AUTO_RATE else load
+    return replace(load, rate_rps=found["rate_rps"]) if waits_for_pilot(load) else load
 
 
 @contextmanager

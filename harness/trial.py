@@ -9,9 +9,11 @@ import numpy as np
 
 from harness.analysis.faults import unproven
 from harness.injecting import inject, plan_with
-from harness.load.control import Engine, EngineReport
+from harness.load.control import EngineReport
 from harness.load.rows import Rows
 from harness.load.schedule import due_offsets_ns
+from harness.load.users import engine as engine_for
+from harness.load.users import lead_more_ns
 from harness.load.validity import generator_reasons
 from harness.model.fault import FaultSpec, Injection
 from harness.model.mesh import Arm, Traffic
@@ -53,7 +55,7 @@ class Window:
 
 def window_of(load: Load, now_ns: int) -> Window:
     """The first window that a warm-up starting now can precede."""
-    earliest = now_ns + LEAD_NS + round(load.warmup_s * NS_PER_S)
+    earliest = now_ns + LEAD_NS + lead_more_ns(load) + round(load.warmup_s * NS_PER_S)
     start = -(-earliest // NS_PER_S) * NS_PER_S
     return Window(start - round(load.warmup_s * NS_PER_S), start, start + round(load.window_s * NS_PER_S))
 
@@ -72,7 +74,8 @@ def run_trial(
     EnvironmentFailure if the machine let us down; doubt goes into `validity`.
     """
     plan = plan_with(arm, topology, bench.traffic, bench.platform.facts, specs)
-    with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, Engine(bench.placement.load) as engine:
+    cpus = bench.placement.load
+    with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, engine_for(load, cpus) as engine:
         proofs = parity.quick(deployment, arm.features)
         engine.prepare(deployment.entry_url(), load, run_id=trial.id)
         hops.reset(deployment)
@@ -139,6 +142,7 @@ def judged(run: Run, rows: Rows) -> Run:
 def validity(report: EngineReport, proofs: tuple[Parity, ...], load: Load, window: Window) -> Validity:
     """Every reason for which this trial's numbers may not be used."""
     reasons = (
+        *report.reasons,
         *generator_reasons(report.generator),
         *followed(report.rows, load, window.warmup_start_ns),
         *parity.failed(proofs),
@@ -147,7 +151,12 @@ def validity(report: EngineReport, proofs: tuple[Parity, ...], load: Load, windo
 
 
 def followed(rows: Rows, load: Load, start_ns: int) -> tuple[str, ...]:
-    """The rows' due times must be the schedule's, to the nanosecond: one that waits for answers, or is shifted, is found here."""
+    """The rows' due times must be the schedule's, to the nanosecond: one that waits for answers, or is shifted, is found here.
+
+    Closed-loop users have no schedule: they do wait for answers.
+    """
+    if load.workload.loop == "closed":
+        return ()
     planned = start_ns + due_offsets_ns(load.rate_rps, load.warmup_s + load.window_s, load.arrivals, load.seed)
     if np.array_equal(rows.due, planned):
         return ()

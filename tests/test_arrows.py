@@ -20,8 +20,21 @@ ALLOWED = {
     "harness": {"harness"},
     "meshes/builtin/proxy": {"meshes.builtin.snapshot"},
     "meshes": {"harness.model", "meshes"},
+    "workloads/users": {"harness.load.locust_adapter"},
     "workloads": {"harness.wire", "harness.model"},
 }
+
+# Only processes of their own import Locust: it patches sockets and threads.
+LOCUST = (
+    "locust_adapter",
+    "locust_crew",
+    "locust_edges",
+    "locust_file",
+    "locust_journey",
+    "locust_master",
+    "locust_schedule",
+    "locust_worker",
+)
 
 HOMES = {
     "psutil": {"harness/platforms", "harness/probes/machine.py"},
@@ -34,6 +47,8 @@ HOMES = {
     "typer": {"harness/cli.py", "harness/commands"},
     "rich": {"harness/cli.py", "harness/commands", "harness/report/terminal.py", "harness/report/progress.py"},
     "cryptography": {"meshes/identity"},
+    "locust": {f"harness/load/{name}.py" for name in LOCUST} | {"workloads/users"},
+    "gevent": {f"harness/load/{name}.py" for name in LOCUST},
     "grpc": {"meshes/builtin/control", "workloads/service"},
 }
 

@@ -177,7 +177,7 @@ def test_a_load_of_an_unknown_key(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         loaded(tmp_path, HEAD + "loads: {one: {rps: 5}}")
     assert str(caught.value).endswith(
-        "unknown key 'loads.one.rps': have rate, warmup, window, connections, arrivals, timeout, drain"
+        "unknown key 'loads.one.rps': have rate, warmup, window, connections, arrivals, timeout, drain, workload, workers"
     )
 
 
