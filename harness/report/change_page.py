@@ -57,12 +57,8 @@ def _replay(replay: Document | None) -> Html:
     css = {"within": "good", "outside": "bad", "inconclusive": "warn"}[replay["outcome"]]
     told = f"Every claim is held against ±{100 * replay['margin']:g} % of what it was."
     rows = [[label, _figure(change), margin, outcome] for label, change, margin, outcome in claims(replay)]
-    return joined(
-        [
-            _banner(css, f"Replay: {replay['outcome']}", paragraph(told)),
-            table(["claim", "change", "margin", "outcome"], rows, "The claims of the first result, measured again"),
-        ]
-    )
+    claimed = table(["claim", "change", "margin", "outcome"], rows, "The claims of the first result, measured again")
+    return joined([_banner(css, f"Replay: {replay['outcome']}", paragraph(told)), section("claims", "Claims", claimed)])
 
 
 def _banner(css: str, title: str, *content: object) -> Html:
