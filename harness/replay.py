@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import registry
+from harness.ablation import Ablation
 from harness.experiment import Experiment
 from harness.likeness import MACHINE_PARTS, Document, differences, parts, told
 from harness.manifest import Facts, comparison
@@ -18,6 +19,10 @@ def experiment_of(name: str, manifest: Document, others: Mapping[str, Arm]) -> E
     """The experiment of a result; `others` are arms of other checkouts, by id. UsageError if it can't be had again."""
     if "comparison" not in manifest:
         raise UsageError(f"{name} was made by an older hoptax and can't be replayed: run its experiment again")
+    if manifest.get("faults"):
+        raise UsageError(
+            f"{name} has faults, whose windows have no cost to compare: `hoptax run {manifest['experiment']}` again"
+        )
     return Experiment(
         name=manifest["experiment"],
         arms=tuple(_arm(name, arm["id"], others) for arm in manifest["arms"]),
@@ -27,6 +32,7 @@ def experiment_of(name: str, manifest: Document, others: Mapping[str, Arm]) -> E
         loads=settled_loads(manifest),
         rounds=manifest["rounds"],
         seed=manifest["seed"],
+        ablation=tuple(from_json(Ablation, each) for each in manifest.get("ablation", ())),
     )
 
 
