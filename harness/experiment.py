@@ -12,6 +12,8 @@ loads:
   auto: {rate: auto, window: 5s, warmup: 2s, connections: 16, arrivals: poisson}
 ```
 
+`rules:` is described in harness.rule_file.
+
 `rate: auto` asks for a pilot: the load at which the slowest arm uses at most half of its cores.
 """
 
@@ -26,8 +28,10 @@ from harness.load.schedule import check_schedule
 from harness.model.errors import UsageError, unknown
 from harness.model.mesh import Arm
 from harness.model.quantities import duration_s
+from harness.model.rules import Asked
 from harness.model.run import Load
 from harness.model.topology import Topology
+from harness.rule_file import Arms, default_rules, of_document
 from harness.topology import complaint, load_topology, read_yaml, short
 
 MAX_ROUNDS = 200
@@ -48,6 +52,7 @@ class Experiment:
     loads: dict[str, Load]
     rounds: int
     seed: int
+    rules: tuple[Asked, ...] = ()
 
     def arm(self, arm_id: str) -> Arm:
         """The arm of that id."""
@@ -100,6 +105,10 @@ class _Load(BaseModel):
     drain: Annotated[_Seconds, Field(ge=0, le=600)] = 5.0
 
 
+UNSAID = "unsaid"
+"""No `rules` in a file, which is something else than rules that hold nothing."""
+
+
 class _File(BaseModel):
     model_config = _STRICT
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -110,16 +119,19 @@ class _File(BaseModel):
     rounds: Annotated[int, Field(strict=True, ge=1, le=MAX_ROUNDS)] = 8
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 1
     loads: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")], _Load], Field(min_length=1)]
+    rules: object = UNSAID
 
 
-def load_experiment(name: str, *, arms: tuple[str, ...] = (), rounds: int | None = None) -> Experiment:
+def load_experiment(
+    name: str, *, arms: tuple[str, ...] = (), rounds: int | None = None, gate: bool = False
+) -> Experiment:
     """The experiment of that name or path, with the arms and rounds of the command line instead of the file's, if given.
 
-    Raises UsageError for an unreadable file, an unknown key or name, a value out of range.
+    With `gate` an experiment without rules gets the default ones. Raises UsageError for an unreadable file, an unknown key or name, a value out of range.
     """
     path = registry.find_file("experiments", name)
     file = _validated(path, read_yaml("experiment", path))
-    experiment = _resolve(file, arms)
+    experiment = _with_rules(_resolve(file, arms), file.rules, f"experiment {path}", bool(arms), gate)
     return experiment if rounds is None else _with_rounds(experiment, rounds)
 
 
@@ -189,6 +201,20 @@ def _load(name: str, load: _Load, seed: int) -> Load:
     except UsageError as error:
         raise UsageError(f"load {name!r}: {error}") from error
     return Load(rate, load.warmup, load.window, load.connections, load.arrivals, seed, load.timeout, load.drain)
+
+
+def _with_rules(experiment: Experiment, rules: object, where: str, replaced: bool, gate: bool) -> Experiment:
+    known = Arms(tuple(arm.id for arm in experiment.arms), experiment.reference, _arm_id, replaced)
+    try:
+        if rules != UNSAID:
+            return replace(experiment, rules=of_document(rules, known))
+        return replace(experiment, rules=default_rules(known)) if gate else experiment
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _arm_id(text: str) -> str:
+    return registry.arm(text).id
 
 
 def _with_rounds(experiment: Experiment, rounds: int) -> Experiment:

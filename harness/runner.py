@@ -1,6 +1,6 @@
 """Runs an experiment: parity proofs, pilot, then every trial in order. Each trial is on disk before the next one starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness import pilot
+from harness.analysis.checks import to_manifest
 from harness.analysis.cost import ALL_ROLES, of_role
 from harness.analysis.summary import summarise
 from harness.experiment import AUTO_RATE, Experiment
 from harness.manifest import Facts, manifest
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import Arm
+from harness.model.rules import Asked
 from harness.model.run import Load, Parity, Run
 from harness.probes import parity
 from harness.report import html
+from harness.report.verdict_files import VERDICT_FILES
 from harness.rounds import Trial, trials
-from harness.store import ResultDir, open_result
+from harness.store import Result, ResultDir, open_result
 from harness.trial import Bench, run_trial
 
 PILOT_LOAD = Load(rate_rps=100.0, warmup_s=1.0, window_s=2.0)
@@ -74,14 +77,27 @@ def run_experiment(
     return result.path
 
 
-def conclude(path: Path) -> dict[str, Any]:
-    """Summary and page from files alone, so that they can be made again later and elsewhere."""
-    measured = open_result(path)
+def conclude(path: Path, rules: Sequence[Asked] | None = None) -> dict[str, Any]:
+    """Summary, page and verdict from files alone, so that they can be made again later and elsewhere; `rules` instead of its own."""
+    found = open_result(path)
+    measured = found if rules is None else judged_by(found, rules)
     summary = summarise(measured)
     directory = ResultDir(path)
     directory.write_summary(summary)
     directory.write_text("report.html", html.render(measured, summary))
+    for name, write in VERDICT_FILES.items():
+        directory.write_text(name, write(summary)) if summary["verdict"] else directory.remove_text(name)
     return summary
+
+
+def judged_by(result: Result, rules: Sequence[Asked]) -> Result:
+    """The result as if it had been measured under these rules; if it had others of its own, that is said."""
+    asked, own = to_manifest(rules), result.manifest.get("rules", [])
+    if asked == own:
+        return result
+    moved = ["judged by other rules than those it was measured under"] if own else []
+    warnings = [*result.manifest.get("warnings", ()), *moved]
+    return replace(result, manifest={**result.manifest, "rules": asked, "warnings": warnings})
 
 
 def prepare(experiment: Experiment, bench: Bench, watch: Watcher) -> Preparation:

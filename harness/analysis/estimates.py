@@ -48,7 +48,7 @@ def estimates(table: Table) -> Iterator[Estimate]:
 
 
 def _absolute(table: Table, arm: str, metric: Metric) -> Interval | str:
-    values = _values(table, arm, metric)
+    values = values_of(table, arm, metric)
     if isinstance(values, str):
         return values
     if metric.kind == "share":
@@ -67,7 +67,7 @@ def _compared(table: Table, arm: str, against: str, metric: Metric) -> Iterator[
 
 
 def _pair(table: Table, arm: str, against: str, metric: Metric) -> Iterator[tuple[str, Interval | str]]:
-    mine, theirs = _values(table, arm, metric), _values(table, against, metric)
+    mine, theirs = values_of(table, arm, metric), values_of(table, against, metric)
     if isinstance(mine, str) or isinstance(theirs, str):
         note = mine if isinstance(mine, str) else str(theirs)
         yield from (("difference", note), ("ratio", note))
@@ -85,7 +85,7 @@ def _added(table: Table, arm: str, against: str, metric: Metric) -> Iterator[Est
     asked = (arm, against, table.reference)
     if metric.kind in ("share", "count") or len(set(asked)) < 3 or any(metric not in table.readings[a] for a in asked):
         return
-    mine, theirs, bare = (_values(table, name, metric) for name in asked)
+    mine, theirs, bare = (values_of(table, name, metric) for name in asked)
     if isinstance(mine, str) or isinstance(theirs, str) or isinstance(bare, str):
         found: Interval | str = next(note for note in (mine, theirs, bare) if isinstance(note, str))
     else:
@@ -93,7 +93,7 @@ def _added(table: Table, arm: str, against: str, metric: Metric) -> Iterator[Est
     yield _row(table, metric, "ratio", found, arm, against, "added")
 
 
-def _values(table: Table, arm: str, metric: Metric) -> Floats | str:
+def values_of(table: Table, arm: str, metric: Metric) -> Floats | str:
     """One number per round, or why there is none: a round that says nothing can't be left out, it may be the worst."""
     readings = table.readings[arm][metric]
     if len(readings) < table.rounds:

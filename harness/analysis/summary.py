@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.analysis.checks import asked_in, checks, notes
 from harness.analysis.cost import EDGES, cost_readings, memory_per_sidecar
 from harness.analysis.estimates import Table, estimates
 from harness.analysis.hops import hop_readings
 from harness.analysis.metrics import Metric, Reading
 from harness.analysis.pairing import Cell, Pairing, experiment_validity, pair
 from harness.analysis.requests import error_reading, request_readings
+from harness.analysis.verdict import documents, judge
 from harness.load.rows import Rows
 from harness.model.run import Run
 
@@ -33,12 +35,17 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
 
     Latencies are in microseconds, sizes in bytes. Every arm has absolute figures and, with `of` "total", difference and ratio
     to the manifest's reference; every contrast has the same two and, with `of` "added", the ratio of what both arms add to the
-    reference. A figure that can't be given is null, and its `note` says why.
+    reference. A figure that can't be given is null, and its `note` says why. The rules of the manifest, if it has any, are judged:
+    one entry of `verdicts` per check, and the `verdict` of all.
     """
     manifest = result.manifest
     paired = _pairings(result)
     validity = experiment_validity(paired)
     reasons = [*_unproven(manifest), *validity.reasons]
+    tables = [_table(result, pairing) for pairing in paired if pairing.rounds]
+    asked = asked_in(manifest)
+    cells = [pairing.cell for pairing in paired]
+    judgement = judge(list(checks(asked, cells, tables)), reasons)
     return {
         "kind": "summary",
         "schema": SUMMARY_SCHEMA,
@@ -50,12 +57,18 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "validity": {
             "valid": not reasons,
             "reasons": reasons,
-            "warnings": [*manifest.get("warnings", ()), *validity.warnings],
+            "warnings": [
+                *manifest.get("warnings", ()),
+                *validity.warnings,
+                *notes(asked, manifest["rounds"], len(cells)),
+            ],
         },
         "rounds": [_rounds(pairing) for pairing in paired],
         "arms": [{key: arm.get(key) for key in ("id", "name", "features", "version")} for arm in manifest["arms"]],
-        "estimates": [row for pairing in paired if pairing.rounds for row in estimates(_table(result, pairing))],
-        "verdicts": [],
+        "estimates": [row for table in tables for row in estimates(table)],
+        "verdicts": list(documents(judgement)),
+        "verdict": judgement.verdict,
+        "verdict_why": judgement.why,
     }
 
 

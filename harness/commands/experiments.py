@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from harness import store
+from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
 from harness.experiment import Experiment, load_experiment
 from harness.report import terminal
 from harness.report.progress import Progress, spoken
 from harness.runner import planned, planned_s, run_experiment
 from harness.stage import check_programs, dry_plans, stage
-
-EXIT_INVALID = 4
 
 
 def run(
@@ -28,14 +27,20 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print plan, rendered configuration and time; start nothing.")
     ] = False,
+    gate: GateOption = False,
+    junit: JunitOption = None,
+    markdown: MarkdownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
 ) -> None:
     """Measure: every arm of an experiment, in paired rounds.  Example: hoptax run quick --rounds 12"""
-    chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds)
+    chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds, gate=gate)
+    gated = Gate(gate, junit, markdown)
+    gated.check(chosen.rules)
+    gated.warn(chosen.rules, chosen.rounds, len(chosen.topologies) * len(chosen.loads))
     if dry_run:
         _print_plan(chosen, as_json)
         return
-    _measure(chosen, out, as_json)
+    _measure(chosen, out, as_json, gated)
 
 
 def split_arms(text: str) -> tuple[str, ...]:
@@ -50,7 +55,7 @@ def split_arms(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _measure(experiment: Experiment, out: Path, as_json: bool) -> None:
+def _measure(experiment: Experiment, out: Path, as_json: bool, gate: Gate) -> None:
     started = datetime.now(UTC)
     check_programs(experiment.arms)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
@@ -63,18 +68,19 @@ def _measure(experiment: Experiment, out: Path, as_json: bool) -> None:
             if not result.discard_if_empty():
                 typer.echo(f"what was measured is in {result.path}: `hoptax report {result.path}` sums it up", err=True)
             raise
-    _print_result(result.path, as_json)
+    _print_result(result.path, as_json, gate)
 
 
-def _print_result(path: Path, as_json: bool) -> None:
+def _print_result(path: Path, as_json: bool, gate: Gate) -> None:
     measured = store.open_result(path)
     summary = measured.summary()
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:
         terminal.show(measured.manifest, summary, str(path / "report.html"))
-    if not summary["validity"]["valid"]:
-        raise typer.Exit(EXIT_INVALID)
+    gate.write(summary)
+    if code := gate.exit_code(summary):
+        raise typer.Exit(code)
 
 
 def _print_plan(experiment: Experiment, as_json: bool) -> None:

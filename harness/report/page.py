@@ -82,6 +82,9 @@ svg .strong{font-weight:650}
 .box{fill:var(--soft);stroke:var(--muted);stroke-width:1.2}
 .wire{fill:none;stroke:var(--muted);stroke-width:1.5}
 .node{fill:var(--text)}.node.hollow{fill:var(--bg);stroke:var(--text);stroke-width:1.5}
+.judged{stroke-width:5;stroke-linecap:butt}.judged.pass{stroke:var(--good)}.judged.fail{stroke:var(--bad)}.judged.inconclusive{stroke:var(--warn)}
+.judged-end{fill:var(--text)}.allowed{fill:var(--good-bg);stroke:none}.limit{stroke:var(--text);stroke-width:1.5}
+.outcome{font-weight:650;white-space:nowrap}.outcome.pass{color:var(--good)}.outcome.fail,.outcome.invalid{color:var(--bad)}.outcome.inconclusive{color:var(--warn)}
 .part{stroke:var(--bg);stroke-width:1}
 COLOURS
 @media (max-width:680px){main{padding:20px 16px 48px}h1{font-size:24px}svg.wide{display:none}svg.narrow{display:block}
