@@ -50,7 +50,8 @@ trust: $(DEV) ## the evidence of docs/trust.md, measured again (about half an ho
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.trust
 
-benchmarks: $(DEV) ## engine, service and proxy against their references (needs wrk, h2load and nginx)
+benchmarks: $(DEV) ## report of a million rows; engine, service and proxy against their references (needs wrk, h2load and nginx)
+	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.proxy

@@ -9,9 +9,13 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from harness.commands.compare import compare
+from harness.commands.doctor import doctor
 from harness.commands.experiments import run
+from harness.commands.faults import fault
 from harness.commands.lists import list_command
 from harness.commands.load import load
+from harness.commands.replay import replay
 from harness.commands.reports import report
 from harness.commands.selftest import selftest
 from harness.commands.up import up
@@ -32,8 +36,12 @@ app.command("run")(run)
 app.command("load")(load)
 app.command("up")(up)
 app.command("report")(report)
+app.command("compare")(compare)
+app.command("replay")(replay)
 app.command("selftest")(selftest)
+app.command("doctor")(doctor)
 app.command("list")(list_command)
+app.add_typer(fault, name="fault")
 
 
 def _version(wanted: bool) -> None:

@@ -12,9 +12,10 @@ loads:
   auto: {rate: auto, window: 5s, warmup: 2s, connections: 16, arrivals: poisson}
 ```
 
-`rules:` is described in harness.rule_file.
+`faults:` is described in harness.fault_file, `rules:` in harness.rule_file.
 
-`rate: auto` asks for a pilot: the load at which the slowest arm uses at most half of its cores.
+A load with `workload:` (a locustfile, see docs/workloads.md) is that file's users. `rate: auto` asks for a pilot: the load at which the
+slowest arm uses at most half of its cores.
 """
 
 from dataclasses import dataclass, replace
@@ -23,17 +24,23 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness import pilot, registry
+from harness import ablation, pilot, registry
+from harness.ablation import Ablation, Wanted
+from harness.fault_file import FaultEntry, faults
 from harness.load.schedule import check_schedule
+from harness.load.users import MAX_WORKERS, with_workload
 from harness.model.errors import UsageError, unknown
+from harness.model.fault import FaultSpec
 from harness.model.mesh import Arm
 from harness.model.quantities import duration_s
 from harness.model.rules import Asked
 from harness.model.run import Load
 from harness.model.topology import Topology
-from harness.rule_file import Arms, default_rules, of_document
-from harness.topology import complaint, load_topology, read_yaml, short
+from harness.rule_file import UNSAID, Arms, experiment_rules
+from harness.topologies import runnable_topology
+from harness.topology import complaint, read_yaml, short
 
+MAX_ARMS = 32
 MAX_ROUNDS = 200
 MAX_WINDOW_S = 3600.0
 MAX_RATE_RPS = 100_000
@@ -52,6 +59,8 @@ class Experiment:
     loads: dict[str, Load]
     rounds: int
     seed: int
+    ablation: tuple[Ablation, ...] = ()
+    faults: tuple[FaultSpec, ...] = ()
     rules: tuple[Asked, ...] = ()
 
     def arm(self, arm_id: str) -> Arm:
@@ -80,6 +89,13 @@ def _whole(value: float) -> float:
     return value
 
 
+def _ablation(value: object) -> Wanted:
+    try:
+        return ablation.wanted(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
 def _number(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError(f"{value} is no number")  # noqa: TRY004 - pydantic turns it into a message
@@ -103,22 +119,22 @@ class _Load(BaseModel):
     arrivals: Literal["poisson", "uniform"] = "poisson"
     timeout: Annotated[_Seconds, Field(gt=0, le=600)] = 15.0
     drain: Annotated[_Seconds, Field(ge=0, le=600)] = 5.0
-
-
-UNSAID = "unsaid"
-"""No `rules` in a file, which is something else than rules that hold nothing."""
+    workload: str = ""
+    workers: Annotated[int, Field(strict=True, ge=1, le=MAX_WORKERS)] = 1
 
 
 class _File(BaseModel):
     model_config = _STRICT
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
-    arms: Annotated[tuple[str, ...], Field(min_length=1, max_length=32)]
+    arms: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_ARMS)]
     reference: str | None = None
     contrasts: tuple[tuple[str, str], ...] = ()
+    ablation: Annotated[Wanted | None, BeforeValidator(_ablation)] = None
     topologies: Annotated[tuple[str, ...], Field(min_length=1)]
     rounds: Annotated[int, Field(strict=True, ge=1, le=MAX_ROUNDS)] = 8
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 1
     loads: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")], _Load], Field(min_length=1)]
+    faults: tuple[FaultEntry, ...] = ()
     rules: object = UNSAID
 
 
@@ -127,11 +143,13 @@ def load_experiment(
 ) -> Experiment:
     """The experiment of that name or path, with the arms and rounds of the command line instead of the file's, if given.
 
-    With `gate` an experiment without rules gets the default ones. Raises UsageError for an unreadable file, an unknown key or name, a value out of range.
+    With `gate` an experiment without rules gets the default ones. Raises UsageError for an unreadable file, an unknown key or
+    name, a value out of range.
     """
     path = registry.find_file("experiments", name)
     file = _validated(path, read_yaml("experiment", path))
-    experiment = _with_rules(_resolve(file, arms), file.rules, f"experiment {path}", bool(arms), gate)
+    experiment = _resolve(file, arms)
+    experiment = replace(experiment, rules=_rules(file.rules, experiment, f"experiment {path}", bool(arms), gate))
     return experiment if rounds is None else _with_rounds(experiment, rounds)
 
 
@@ -146,7 +164,8 @@ def _validated(path: Path, document: object) -> _File:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != "[key]")
         if first["type"] == "extra_forbidden":
-            model = _Load if first["loc"][0] == "loads" else _File
+            models: dict[str, type[BaseModel]] = {"loads": _Load, "faults": FaultEntry}
+            model = models.get(str(first["loc"][0]), _File)
             raise UsageError(
                 f"experiment {path}: unknown key {where!r}: have {', '.join(model.model_fields)}"
             ) from None
@@ -154,21 +173,29 @@ def _validated(path: Path, document: object) -> _File:
 
 
 def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
-    resolved = tuple(dict.fromkeys(registry.arm(text) for text in (arms or file.arms)))
-    ids = [arm.id for arm in resolved]
+    made, ablations = ablation.expand(file.ablation, registry.arm) if file.ablation else ((), ())
+    named = tuple(registry.arm(text) for text in (arms or file.arms))
+    by_id = {arm.id: arm for arm in (named if arms else (*named, *made))}
+    resolved, ids = tuple(by_id.values()), list(by_id)
+    if len(resolved) > MAX_ARMS:
+        raise UsageError(f"{len(resolved)} arms, allowed are {MAX_ARMS}: take features out of `ablation`")
     asked = registry.arm(file.reference).id if file.reference else ids[0]
     if asked not in ids and not arms:
         raise unknown("reference arm", asked, ids)
     pairs = _contrasts(file, None if arms else ids)
+    topologies = _topologies(file.topologies)
+    loads = {name: _load(name, load, file.seed) for name, load in file.loads.items()}
     return Experiment(
         name=file.name,
         arms=resolved,
         reference=asked if asked in ids else ids[0],
         contrasts=tuple(pair for pair in pairs if set(pair) <= set(ids)),
-        topologies=_topologies(file.topologies),
-        loads={name: _load(name, load, file.seed) for name, load in file.loads.items()},
+        topologies=topologies,
+        loads=loads,
         rounds=file.rounds,
         seed=file.seed,
+        ablation=ablation.within(ablations, ids),
+        faults=faults(file.faults, topologies, resolved, loads.values()),
     )
 
 
@@ -188,7 +215,7 @@ def _topologies(names: tuple[str, ...]) -> tuple[Topology, ...]:
     """One per name; runs are told apart by the topology's own name, so two of one name can't be measured together."""
     found: dict[str, Topology] = {}
     for name in names:
-        topology = load_topology(registry.find_file("topologies", name), registry.service_program())
+        topology = runnable_topology(name)
         if found.setdefault(topology.name, topology) != topology:
             raise UsageError(f"two different topologies are named {topology.name!r}: rename one of them in its file")
     return tuple(found.values())
@@ -196,25 +223,25 @@ def _topologies(names: tuple[str, ...]) -> tuple[Topology, ...]:
 
 def _load(name: str, load: _Load, seed: int) -> Load:
     rate = AUTO_RATE if load.rate is None else load.rate
+    asked = Load(rate, load.warmup, load.window, load.connections, load.arrivals, seed, load.timeout, load.drain)
     try:
-        check_schedule(rate or pilot.MAX_RATE_RPS, load.warmup + load.window, load.arrivals)
+        asked = with_workload(asked, load.workload, load.workers, load.model_fields_set)
+        if asked.workload.loop == "open":
+            check_schedule(asked.rate_rps or pilot.MAX_RATE_RPS, load.warmup + load.window, asked.arrivals)
     except UsageError as error:
         raise UsageError(f"load {name!r}: {error}") from error
-    return Load(rate, load.warmup, load.window, load.connections, load.arrivals, seed, load.timeout, load.drain)
+    return asked
 
 
-def _with_rules(experiment: Experiment, rules: object, where: str, replaced: bool, gate: bool) -> Experiment:
-    known = Arms(tuple(arm.id for arm in experiment.arms), experiment.reference, _arm_id, replaced)
-    try:
-        if rules != UNSAID:
-            return replace(experiment, rules=of_document(rules, known))
-        return replace(experiment, rules=default_rules(known)) if gate else experiment
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
+def waits_for_pilot(load: Load) -> bool:
+    """Whether the rate is still to be found; users of a closed loop have none."""
+    return load.rate_rps == AUTO_RATE and load.workload.loop == "open"
 
 
-def _arm_id(text: str) -> str:
-    return registry.arm(text).id
+def _rules(rules: object, experiment: Experiment, where: str, replaced: bool, gate: bool) -> tuple[Asked, ...]:
+    ids = tuple(arm.id for arm in experiment.arms)
+    arms = Arms(ids, experiment.reference, lambda text: registry.arm(text).id, replaced)
+    return experiment_rules(rules, arms, where, gate=gate, faults=bool(experiment.faults))
 
 
 def _with_rounds(experiment: Experiment, rounds: int) -> Experiment:

@@ -1,6 +1,9 @@
 """The pilot's decision: from what a request costs each arm to the rate of the experiment. Pure; running it is elsewhere."""
 
 import math
+from collections.abc import Sequence
+
+from harness.model.mesh import Arm
 
 TARGET_UTILISATION = 0.5
 """At most half of the cores of the system under test, so that queueing doesn't hide what a hop costs (design §4, Rates)."""
@@ -19,6 +22,15 @@ def rate_rps(cpu_s_per_request: float, cores: int) -> float:
         return MAX_RATE_RPS
     wanted = TARGET_UTILISATION * cores / cpu_s_per_request
     return max(MIN_RATE_RPS, min(MAX_RATE_RPS, _two_digits(wanted)))
+
+
+def asked(arms: Sequence[Arm]) -> list[Arm]:
+    """The arms among which the dearest is looked for: one whose features are all in another arm of its mesh costs less than that."""
+    return [arm for arm in arms if not any(_covers(other, arm) for other in arms)]
+
+
+def _covers(other: Arm, arm: Arm) -> bool:
+    return (other.mesh.name, other.variant) == (arm.mesh.name, arm.variant) and other.features > arm.features
 
 
 def _two_digits(value: float) -> float:

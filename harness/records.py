@@ -7,7 +7,7 @@ with ValueError, naming the place, what is missing or of another type.
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache, partial
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 _Read = Callable[[Any, str], Any]  # Any: JSON values in, typed values out
@@ -39,6 +39,8 @@ def _reader(hint: Any) -> _Read:  # Any: a type hint may be any object
         return partial(_dict, _KEYS[args[0]], _reader(args[1]))
     if origin in (list, tuple):
         return partial(_sequence, origin, _reader(args[0]))
+    if origin is Literal:
+        return partial(_choice, args)
     return _SCALARS[hint]
 
 
@@ -71,6 +73,12 @@ def _sequence(build: Callable[[Any], Any], read: _Read, document: Any, place: st
     if not isinstance(document, list):
         raise ValueError(f"{place}: {_short(document)} is no list")  # noqa: TRY004 - one kind of refusal
     return build([read(value, f"{place}.{index}") for index, value in enumerate(document)])
+
+
+def _choice(allowed: tuple[Any, ...], value: Any, place: str) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{place}: {_short(value)} is none of {', '.join(map(repr, allowed))}")
+    return value
 
 
 def _scalar(kinds: tuple[type, ...], name: str, value: Any, place: str) -> Any:

@@ -1,4 +1,4 @@
-"""Finds meshes, services and workload folders by entry point: ours like anybody's. Nothing else imports them by name."""
+"""Finds meshes, faults, services and workload folders by entry point: ours like anybody's. Nothing else imports them by name."""
 
 import re
 from collections.abc import Iterable
@@ -8,11 +8,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import cast
 
+from harness.checkouts import checkout
 from harness.model.errors import UsageError, unknown
+from harness.model.fault import FAULT_API, FaultKind
 from harness.model.mesh import API_VERSION, FEATURES, REQUIRED, Arm, Mesh
 from harness.model.program import Program
 
-_ARM = re.compile(r"(?P<mesh>[a-z][a-z0-9-]*)(?:\[(?P<features>[a-z0-9,-]*)\])?")
+_ARM = re.compile(r"(?P<mesh>[a-z][a-z0-9-]*)(?:@(?P<checkout>[^\[\]]+))?(?:\[(?P<features>[a-z0-9,-]*)\])?")
 
 
 def _points(group: str) -> dict[str, EntryPoint]:
@@ -38,12 +40,18 @@ def mesh(name: str) -> Mesh:
     return adapter
 
 
+def mesh_of(name: str, path: str) -> Mesh:
+    """The mesh as another checkout of hoptax has it, see harness.checkouts."""
+    mesh(name)
+    return checkout(name, _points("meshes")[name].value, path)
+
+
 def arm(text: str) -> Arm:
-    """`mesh` or `mesh[feature,…]` as an arm. Features that the mesh always has are added, so equal arms get equal ids."""
+    """`mesh`, `mesh[feature,…]` or `mesh@PATH[feature,…]` as an arm. Features that the mesh always has are added, so equal arms get equal ids."""
     match = _ARM.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"arm {text!r} can't be read: write mesh or mesh[feature,feature], e.g. builtin[mtls]")
-    adapter = mesh(match["mesh"])
+    adapter = mesh_of(match["mesh"], match["checkout"]) if match["checkout"] else mesh(match["mesh"])
     asked = frozenset(filter(None, (match["features"] or "").split(",")))
     for feature in sorted(asked):
         if feature not in FEATURES:
@@ -61,6 +69,25 @@ def arm(text: str) -> Arm:
     return Arm(adapter, asked | always)
 
 
+def fault_names() -> tuple[str, ...]:
+    """Every kind of fault that is installed, sorted."""
+    return tuple(sorted(_points("faults")))
+
+
+@cache
+def fault_kind(name: str) -> FaultKind:
+    """The kind of fault of that name; UsageError if there is none or it was written for another API version."""
+    points = _points("faults")
+    if name not in points:
+        raise unknown("fault", name, fault_names())
+    kind = cast("FaultKind", points[name].load())
+    if kind.api != FAULT_API:
+        raise UsageError(
+            f"fault {name!r} is written for fault API {kind.api}, this hoptax has {FAULT_API}: update one of them"
+        )
+    return kind
+
+
 @cache
 def service_program(name: str = "fanout") -> Program:
     """The program of a service kind; `fanout` is the application that topologies use unless they bring their own."""
@@ -70,11 +97,11 @@ def service_program(name: str = "fanout") -> Program:
     return cast("Program", points[name].load().PROGRAM)
 
 
-def workload_files(kind: str) -> dict[str, Path]:
-    """Every `<kind>/*.yaml` of the installed workload packages, by stem; `kind` is topologies or experiments."""
+def workload_files(kind: str, pattern: str = "*.yaml") -> dict[str, Path]:
+    """Every such file of the installed workload packages, by stem; `kind` is the folder: topologies, experiments or users."""
     found: dict[str, Path] = {}
     for folder in _workload_folders():
-        for path in sorted((folder / kind).glob("*.yaml")):
+        for path in sorted((folder / kind).glob(pattern)):
             found.setdefault(path.stem, path)
     return found
 
@@ -89,6 +116,27 @@ def find_file(kind: str, name: str) -> Path:
         return path
     noun = {"topologies": "topology", "experiments": "experiment"}[kind]
     raise UsageError(f"unknown {noun} {name!r}: have {', '.join(sorted(shipped))}, or give the path of a YAML file")
+
+
+def users_files() -> dict[str, Path]:
+    """Every locustfile `users/*.py` of the installed workload packages, by stem."""
+    found: dict[str, Path] = {}
+    for folder in _workload_folders():
+        for path in sorted((folder / "users").glob("*.py")):
+            if path.stem != "__init__":
+                found.setdefault(path.stem, path)
+    return found
+
+
+def users_file(name: str) -> Path:
+    """A locustfile that exists, or the shipped one of that name."""
+    shipped = users_files()
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.is_file():
+        return path
+    raise UsageError(f"unknown workload {name!r}: have {', '.join(sorted(shipped))}, or give the path of a locustfile")
 
 
 def _workload_folders() -> Iterable[Path]:

@@ -6,7 +6,7 @@ Pure. The unit of repetition is the round, so nothing here mixes trials of two r
 import random
 from dataclasses import dataclass
 
-_FILE_SAFE = str.maketrans({"[": ".", ",": ".", "#": ".", "]": None})
+_FILE_SAFE = str.maketrans({"[": ".", ",": ".", "#": ".", "@": ".", "]": None})
 
 
 @dataclass(frozen=True, slots=True)

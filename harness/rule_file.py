@@ -23,6 +23,9 @@ from harness.model.quantities import duration_s, share
 from harness.model.rules import BY_NAME, REGISTRY, VALIDITY, Asked, Rule, said
 from harness.topology import read_yaml, short
 
+UNSAID = "unsaid"
+"""No `rules` in a file, which is something else than rules that hold nothing."""
+
 _ENTRY = ("max", "min", "arms")
 _EQUAL = ("margin", "arms")
 
@@ -39,6 +42,18 @@ class Arms:
     def judged(self, rule: Rule) -> tuple[str, ...]:
         """Those that the rule is about unless it names some."""
         return tuple(arm for arm in self.ids if arm != self.reference or rule.of_reference)
+
+
+def experiment_rules(document: object, arms: Arms, where: str, *, gate: bool, faults: bool) -> tuple[Asked, ...]:
+    """The rules of an experiment; with `gate` the default ones where its file is silent. UsageError, beginning with `where`."""
+    if document == UNSAID and not gate:
+        return ()
+    if faults:
+        raise UsageError(f"{where}: rules judge windows without faults: give the faults an experiment of their own")
+    try:
+        return default_rules(arms) if document == UNSAID else of_document(document, arms)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def default_rules(arms: Arms) -> tuple[Asked, ...]:

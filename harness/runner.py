@@ -11,21 +11,26 @@ from harness import pilot
 from harness.analysis.checks import to_manifest
 from harness.analysis.cost import ALL_ROLES, of_role
 from harness.analysis.summary import summarise
-from harness.experiment import AUTO_RATE, Experiment
-from harness.manifest import Facts, manifest
+from harness.experiment import Experiment, waits_for_pilot
+from harness.injecting import plan_with
+from harness.load import users
+from harness.load.accounts import clock_domain
+from harness.manifest import Facts, clock_facts, manifest
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import Arm
 from harness.model.rules import Asked
-from harness.model.run import Load, Parity, Run
+from harness.model.run import Load, Parity, Run, WorkerClock
 from harness.probes import parity
 from harness.report import html
 from harness.report.verdict_files import VERDICT_FILES
+from harness.resume import Remaining, resumption, settled_loads
 from harness.rounds import Trial, trials
-from harness.store import Result, ResultDir, open_result
+from harness.store import Result, ResultDir, open_result, read_manifest
 from harness.trial import Bench, run_trial
+from harness.unfinished import clear
 
 PILOT_LOAD = Load(rate_rps=100.0, warmup_s=1.0, window_s=2.0)
-"""Every arm's, at first; the dearest is then run once more, at the rate that follows from it."""
+"""Every arm's that may be the dearest, at first; the dearest is then run once more, at the rate that follows from it."""
 LAUNCH_S = 2.0
 """What a trial takes beside warm-up and window: launch, proofs, alignment to a second, collection. For the ETA only."""
 
@@ -45,6 +50,7 @@ class Preparation:
     pilot: Mapping[str, Any]
     parity: Mapping[str, tuple[Parity, ...]]
     rendered: Mapping[str, list[dict[str, str]]]
+    clocks: Mapping[str, tuple[WorkerClock, ...]]
 
 
 def planned(experiment: Experiment) -> list[Trial]:
@@ -57,22 +63,58 @@ def planned(experiment: Experiment) -> list[Trial]:
 def planned_s(experiment: Experiment) -> list[float]:
     """About how long each step that a Watcher will see takes, in seconds: a proof per arm, the pilot's trials, the trials."""
     loads = [PILOT_LOAD] * _pilot_steps(experiment) + [experiment.loads[trial.load] for trial in planned(experiment)]
-    return [LAUNCH_S] * len(experiment.arms) + [LAUNCH_S + load.warmup_s + load.window_s for load in loads]
+    return [LAUNCH_S] * len(experiment.arms) + [_trial_s(load) for load in loads]
+
+
+def _trial_s(load: Load) -> float:
+    return LAUNCH_S + load.warmup_s + load.window_s
+
+
+def trials_s(trials: Sequence[Trial], loads: Mapping[str, Load]) -> list[float]:
+    """About how long each of these trials takes, in seconds."""
+    return [_trial_s(loads[trial.load]) for trial in trials]
 
 
 def run_experiment(
-    experiment: Experiment, bench: Bench, facts: Facts, result: ResultDir, utc: str, watch: Watcher
+    experiment: Experiment,
+    bench: Bench,
+    facts: Facts,
+    result: ResultDir,
+    utc: str,
+    watch: Watcher,
+    extra: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Prepare, write the manifest, run every trial, then sum up what is on disk. Returns the result's folder.
+    """Prepare, write the manifest (with `extra`), run every trial, then sum up what is on disk. Returns the result's folder.
 
     What was measured before a failure or an interrupt stays; `hoptax report` sums it up.
     """
     ready = prepare(experiment, bench, watch)
     result.write_manifest(
         manifest(experiment, facts, bench.traffic, ready.loads, ready.pilot, ready.parity, ready.rendered, utc)
+        | clock_facts(clock_domain(), ready.clocks)
+        | dict(extra or {})
     )
     for trial in planned(experiment):
         _one(experiment, trial, ready.loads[trial.load], bench, result, watch)
+    conclude(result.path)
+    return result.path
+
+
+def continue_experiment(
+    experiment: Experiment, left: Remaining, bench: Bench, result: ResultDir, utc: str, watch: Watcher
+) -> Path:
+    """Run what is left of an experiment that was cut off, with the loads, proofs and configuration that its manifest has.
+
+    The manifest tells of it first, then what is to be repeated goes: cut off again anywhere, the same is left.
+    """
+    manifest = read_manifest(result.path)
+    loads = settled_loads(manifest)
+    if left.trials:
+        result.write_manifest(manifest | {"resumed": [*manifest.get("resumed", ()), resumption(utc, left)]})
+    repeated = {trial.id for trial in left.trials}
+    clear(result.path, {trial.id for trial in planned(experiment)} - repeated)
+    for trial in left.trials:
+        _one(experiment, trial, loads[trial.load], bench, result, watch)
     conclude(result.path)
     return result.path
 
@@ -109,7 +151,8 @@ def prepare(experiment: Experiment, bench: Bench, watch: Watcher) -> Preparation
     found = _pilot(experiment, bench, watch)
     loads = {name: _settled(load, found) for name, load in experiment.loads.items()}
     rendered = {arm.id: bench.platform.rendered(_plan(experiment, arm, bench)) for arm in experiment.arms}
-    return Preparation(loads, found, proofs, rendered)
+    clocks = {name: users.clocks(load, bench.placement.load) for name, load in loads.items() if load.workload.name}
+    return Preparation(loads, found, proofs, rendered, clocks)
 
 
 def _one(experiment: Experiment, trial: Trial, load: Load, bench: Bench, result: ResultDir, watch: Watcher) -> Run:
@@ -117,18 +160,18 @@ def _one(experiment: Experiment, trial: Trial, load: Load, bench: Bench, result:
     watch.trial(label)
     seeded = replace(load, seed=trial.seed)
     arm, topology = experiment.arm(trial.arm), experiment.topology(trial.topology)
-    run, rows = run_trial(bench, trial, arm, topology, seeded, experiment.name)
+    run, rows = run_trial(bench, trial, arm, topology, seeded, experiment.name, experiment.faults)
     result.write_run(run, rows)
     watch.done(label, "; ".join(run.validity.reasons))
     return run
 
 
 def _plan(experiment: Experiment, arm: Arm, bench: Bench) -> Any:
-    return arm.plan(experiment.topologies[0], bench.traffic, bench.platform.facts)
+    return plan_with(arm, experiment.topologies[0], bench.traffic, bench.platform.facts, experiment.faults)
 
 
 def _needs_pilot(experiment: Experiment) -> bool:
-    return any(load.rate_rps == AUTO_RATE for load in experiment.loads.values())
+    return any(waits_for_pilot(load) for load in experiment.loads.values())
 
 
 def _pilot_trials(experiment: Experiment) -> list[Trial]:
@@ -137,7 +180,7 @@ def _pilot_trials(experiment: Experiment) -> list[Trial]:
     return [
         Trial(0, place, arm.id, topology.name, "pilot", seed=experiment.seed)
         for topology in experiment.topologies
-        for place, arm in enumerate(experiment.arms)
+        for place, arm in enumerate(pilot.asked(experiment.arms))
     ]
 
 
@@ -182,7 +225,7 @@ def _cpu_s_per_request(run: Run) -> float:
 
 
 def _settled(load: Load, found: Mapping[str, Any]) -> Load:
-    return replace(load, rate_rps=found["rate_rps"]) if load.rate_rps == AUTO_RATE else load
+    return replace(load, rate_rps=found["rate_rps"]) if waits_for_pilot(load) else load
 
 
 @contextmanager

@@ -4,11 +4,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness import diagnosis
 from harness.experiment import Experiment
+from harness.injecting import plan_with
 from harness.manifest import Facts
 from harness.model.mesh import Arm, Traffic
 from harness.model.plan import Plan
@@ -20,16 +23,19 @@ from harness.platforms.cores import core_of
 from harness.platforms.placement import place
 from harness.platforms.process import ProcessPlatform
 from harness.platforms.supervised import Supervised
-from harness.probes import machine
+from harness.probes import machine, surroundings
 from harness.trial import Bench
 
 
 @contextmanager
-def stage(arms: Iterable[Arm]) -> Iterator[tuple[Bench, Facts]]:
-    """Everything a trial needs. The harness moves to the load's CPUs; leaving ends all units and removes the folder."""
+def stage(arms: Iterable[Arm], spin_s: float = 0.0) -> Iterator[tuple[Bench, Facts]]:
+    """Everything a trial needs. The harness moves to the load's CPUs; leaving ends all units and removes the folder.
+
+    With `spin_s` the machine's noise is measured first, for twice that time.
+    """
     before = os.sched_getaffinity(0)
     placement = place(sorted(before), core_of)
-    facts = _facts(tuple(arms), placement)
+    facts = _facts(tuple(arms), placement, spin_s)
     with (
         AddressBlock() as addresses,
         Supervised(Path(tempfile.mkdtemp(prefix="hoptax-")), [addresses.fileno()]) as supervised,
@@ -54,7 +60,8 @@ def dry_plans(experiment: Experiment) -> dict[str, list[dict[str, Any]]]:  # Any
     """Per arm, every unit with its command and files as the plan has them; nothing is resolved or started."""
     facts = ProcessPlatform.facts
     topology = experiment.topologies[0]
-    return {arm.id: _units(arm.plan(topology, Traffic(), facts)) for arm in experiment.arms}
+    specs = experiment.faults
+    return {arm.id: _units(plan_with(arm, topology, Traffic(), facts, specs)) for arm in experiment.arms}
 
 
 def _units(plan: Plan) -> list[dict[str, Any]]:  # Any: JSON values
@@ -69,9 +76,9 @@ def _units(plan: Plan) -> list[dict[str, Any]]:  # Any: JSON values
     ]
 
 
-def _facts(arms: tuple[Arm, ...], placement: Placement) -> Facts:
+def _facts(arms: tuple[Arm, ...], placement: Placement, spin_s: float) -> Facts:
     described = {arm.id: [programs.describe(program) for program in _programs(arm)] for arm in arms}
-    found = machine.facts()
+    found, around = machine.facts(), surroundings.gather(placement, spin_s)
     return Facts(
         instrument=version("hoptax"),
         platform="process",
@@ -79,11 +86,9 @@ def _facts(arms: tuple[Arm, ...], placement: Placement) -> Facts:
         machine=found,
         machine_class=machine.machine_class(found),
         programs=described,
-        warnings=tuple(machine.warnings(found)) + (() if placement.apart else (ONE_CPU,)),
+        surroundings=asdict(around),
+        warnings=tuple(diagnosis.warnings(diagnosis.judge(around))),
     )
-
-
-ONE_CPU = "one CPU for load and system under test: they take it from each other, so figures are too high"
 
 
 def _programs(arm: Arm) -> tuple[Program, ...]:

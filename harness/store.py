@@ -124,30 +124,27 @@ def create(out_root: Path, experiment: str, utc: datetime, id: str) -> ResultDir
 
 
 def open_result(path: Path) -> Result:
-    """The result in that folder.
-
-    Raises UsageError, naming the file, for a folder without manifest, a damaged file, or one of a newer schema.
-    """
-    if not (path / MANIFEST).is_file():
-        raise UsageError(f"{path} is no result: it has no {MANIFEST}; give a folder that `hoptax run` made")
-    manifest = _read_json(path / MANIFEST, "manifest", MANIFEST_SCHEMA)
+    """The result in that folder; UsageError, naming the file, without a manifest, or if one is damaged or of a newer schema."""
+    manifest = read_manifest(path)
     files = sorted(file for file in (path / RUNS).glob("*.json") if not file.name.startswith(TEMPORARY))
     runs = sorted(
-        (_read_run(file) for file in files), key=lambda run: (run.round, run.topology, run.load_name, run.order)
+        (read_run(file) for file in files), key=lambda run: (run.round, run.topology, run.load_name, run.order)
     )
     return Result(path, manifest, tuple(runs))
+
+
+def read_manifest(path: Path) -> Document:
+    """The manifest of the result in that folder."""
+    if not (path / MANIFEST).is_file():
+        raise UsageError(f"{path} is no result: it has no {MANIFEST}; give a folder that `hoptax run` made")
+    return _read_json(path / MANIFEST, "manifest", MANIFEST_SCHEMA)
 
 
 def write_rows(path: Path, rows: Rows) -> None:
     """The rows as Parquet (zstd, pages with checksums): one column each, stamps in ns of CLOCK_MONOTONIC."""
     table = pa.table({"run_id": _coded(np.zeros(len(rows), np.int32), (rows.run_id,)), **_columns(rows)})
-    about = {
-        "kind": "rows",
-        "schema": ROWS_SCHEMA,
-        "run_id": rows.run_id,
-        "names": rows.names,
-        "stamps": "ns, monotonic",
-    }
+    about = {"kind": "rows", "schema": ROWS_SCHEMA, "run_id": rows.run_id, "names": rows.names}
+    about["stamps"] = "ns, monotonic"
     sink = pa.BufferOutputStream()
     table = table.replace_schema_metadata({_ABOUT: json.dumps(about)})
     parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
@@ -198,7 +195,8 @@ def _decoded(table: Any, name: str, names: tuple[str, ...]) -> Any:  # Any: pyar
     return codes[coded.indices.to_numpy(zero_copy_only=False)]
 
 
-def _read_run(path: Path) -> Run:
+def read_run(path: Path) -> Run:
+    """The record of one run; UsageError if it is damaged or of a newer schema."""
     document = _read_json(path, "run", RUN_SCHEMA)
     try:
         run = from_json(Run, document)

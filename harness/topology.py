@@ -1,4 +1,4 @@
-"""Topology files: YAML → Topology, every key checked. Knows no mesh and starts nothing.
+"""Topology files: YAML → Topology, every key checked. Knows no mesh and starts nothing. isotope's files are read as well.
 
 ```yaml
 name: shop
@@ -8,9 +8,10 @@ services:
     calls:
       - cart                                   # one after the other,
       - [stock, {service: price, request: 2KiB, probability: 50%}]   # a list in the list: at the same time
+      - {sleep: 1ms}                           # a step that waits
   cart: {replicas: 2, work: {cpu: 200us, response: 1KiB}}
   stock: {work: {sleep: 2ms, errors: 1%}}
-  price: {}
+  price: {command: [python3, price.py, "{port}"]}   # a program of your own
 ```
 
 Quantities carry their unit. The digest is of the content: formatting, comments and the order of keys don't change it.
@@ -18,22 +19,26 @@ Quantities carry their unit. The digest is of the content: formatting, comments 
 
 import hashlib
 import json
-import reprlib
-from collections.abc import Hashable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from harness import isotope
+from harness.callers_first import callers_first
 from harness.model.errors import UsageError, unknown
 from harness.model.program import Program
 from harness.model.quantities import duration_s, share, size_bytes
-from harness.model.topology import Call, Service, Step, Topology, Work
+from harness.model.topology import Call, Command, Service, Step, Topology, Work, document
+from harness.own_command import VARIABLE, limits, own_command, split_words
+from harness.yaml_file import complaint, read_yaml, short
 
-MAX_SERVICES = 100
-MAX_REPLICAS = 50
+__all__ = ["MAX_REPLICAS", "MAX_SERVICES", "complaint", "load_topology", "read_yaml", "short"]
+
+MAX_SERVICES = 1000
+MAX_REPLICAS = 1000
 MAX_WORK_US = 60_000_000
 MAX_BYTES = 16 * 1024 * 1024
 NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -71,10 +76,32 @@ class _Work(BaseModel):
 
 
 class _Call(BaseModel):
+    """A call to `service`, or a `sleep` that takes its place in a step."""
+
     model_config = _STRICT
-    service: str
+    service: str | None = None
     request: _Bytes = 0
     probability: _Share = 1.0
+    sleep: _Microseconds | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        if (self.service is None) == (self.sleep is None):
+            raise ValueError(
+                "a call names either a service or a sleep: write e.g. cart, {service: cart} or {sleep: 2ms}"
+            )
+        return self
+
+
+def _as_words(value: object) -> object:
+    return split_words(value) if isinstance(value, str) else value
+
+
+class _Command(BaseModel):
+    model_config = _STRICT
+    run: Annotated[list[str], BeforeValidator(_as_words)]
+    environment: dict[Annotated[str, Field(pattern=VARIABLE)], str] = {}
+    ready: str = ""
 
 
 def _as_call(value: object) -> object:
@@ -83,6 +110,10 @@ def _as_call(value: object) -> object:
 
 def _as_step(value: object) -> object:
     return value if isinstance(value, list) else [value]
+
+
+def _as_command(value: object) -> object:
+    return value if isinstance(value, dict) else {"run": value}
 
 
 _CallEntry = Annotated[_Call, BeforeValidator(_as_call)]
@@ -94,6 +125,7 @@ class _Service(BaseModel):
     replicas: Annotated[int, Field(strict=True, ge=1, le=MAX_REPLICAS)] = 1
     work: _Work = _Work()
     calls: list[_StepEntry] = []
+    command: Annotated[_Command, BeforeValidator(_as_command)] | None = None
 
 
 class _File(BaseModel):
@@ -104,133 +136,92 @@ class _File(BaseModel):
 
 
 def load_topology(path: Path, program: Program) -> Topology:
-    """The topology in that file; its services run `program`. Callers stand before callees.
+    """The topology in that file; its services run `program` or their own command. Callers stand before callees.
 
-    Raises UsageError, naming file, place, value and what is allowed: unreadable, no YAML, an unknown key or service, a cycle.
+    Raises UsageError, naming file, place, value and what is allowed: unreadable, no YAML, an unknown key or service, a cycle, a
+    command that isn't there.
     """
-    file = _validated(path, read_yaml("topology", path))
-    _check_names(path, file)
-    order = _callers_first(path, file)
-    services = tuple(_service(name, file.services[name], program) for name in order)
-    return Topology(file.name, file.entry, services, _digest(file.name, file.entry, services))
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in a mapping; YAML's own loader would keep the last and say nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # Any: YAML values
-        keys: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
-            keys.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(noun: str, path: Path) -> object:
-    """What that YAML file holds. UsageError, beginning with `noun` and the path, if it can't be read or is no YAML."""
+    content = read_yaml("topology", path)
+    notes: tuple[str, ...] = ()
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{noun} {path} can't be read: {error}") from error
+        if isotope.is_isotope(content):
+            content, notes = isotope.translated(content, path.stem)
+        file = _validated(content)
+        _check_names(file)
+        called = {name: [call.service for call in _calls(service)] for name, service in file.services.items()}
+        order = callers_first(called, file.entry)
+        services = tuple(_service(name, file.services[name], program, path.parent) for name in order)
+    except UsageError as error:
+        raise UsageError(f"topology {path}: {error}") from error
+    found = Topology(file.name, file.entry, services, notes=notes + tuple(limits(services)))
+    return replace(found, digest=_digest(found))
+
+
+def _validated(content: object) -> _File:
+    if not isinstance(content, dict):
+        raise UsageError("it holds no mapping: it needs name, entry and services")
     try:
-        document: object = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"{noun} {path} is not YAML: {' '.join(str(error).split())}") from error
-    except RecursionError:
-        raise UsageError(f"{noun} {path} is not YAML that can be read: it is nested too deeply") from None
-    return document
-
-
-def complaint(error: Mapping[str, Any]) -> str:  # Any: one of pydantic's error records
-    """What is wrong with a value, and the value."""
-    message = str(error["msg"]).removeprefix("Value error, ")
-    match error["type"]:
-        case "missing":
-            return "it is missing"
-        case "value_error":
-            return message
-        case "model_type" | "dict_type":
-            return f"it holds no mapping (is {short(error['input'])})"
-        case "string_pattern_mismatch":
-            return f"allowed are lower-case letters, digits and '-', as in {message.partition('pattern ')[2]} (is {short(error['input'])})"
-    return f"{message} (is {short(error['input'])})"
-
-
-def short(value: object) -> str:
-    """A value for a message: never more than a line of it."""
-    text = reprlib.repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _validated(path: Path, document: object) -> _File:
-    if not isinstance(document, dict):
-        raise UsageError(f"topology {path} holds no mapping: it needs name, entry and services")
-    try:
-        return _File.model_validate(document)
+        return _File.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part != "[key]")
         if first["type"] == "extra_forbidden":
-            raise UsageError(
-                f"topology {path}: {place}: unknown key, have {', '.join(_allowed(first['loc']))}"
-            ) from None
-        raise UsageError(f"topology {path}: {place}: {complaint(first)}") from None
+            raise UsageError(f"{place}: unknown key, have {', '.join(_allowed(first['loc']))}") from None
+        raise UsageError(f"{place}: {complaint(first)}") from None
 
 
 def _allowed(place: tuple[int | str, ...]) -> list[str]:
     """The keys of the mapping in which the unknown key stands."""
     if len(place) == 1:
         return list(_File.model_fields)
-    inside: dict[int | str, type[BaseModel]] = {"work": _Work, "calls": _Call}
+    inside: dict[int | str, type[BaseModel]] = {"work": _Work, "calls": _Call, "command": _Command}
     model = inside[place[2]] if len(place) > 3 else _Service  # services, its name, work or calls, …
     return list(model.model_fields)
 
 
-def _check_names(path: Path, file: _File) -> None:
+def _check_names(file: _File) -> None:
     if file.entry not in file.services:
-        raise UsageError(f"topology {path}: entry: {unknown('service', file.entry, set(file.services))}")
+        raise UsageError(f"entry: {unknown('service', file.entry, set(file.services))}")
     for name, service in file.services.items():
-        for step in service.calls:
-            for call in step:
-                if call.service not in file.services:
-                    message = unknown("service", call.service, set(file.services))
-                    raise UsageError(f"topology {path}: services.{name}.calls: {message}")
+        for call in _calls(service):
+            if call.service not in file.services:
+                raise UsageError(f"services.{name}.calls: {unknown('service', call.service, set(file.services))}")
 
 
-def _callers_first(path: Path, file: _File) -> list[str]:
-    """Depth-first, reversed; a service met again on the way down closes a cycle, which is shown."""
-    finished: dict[str, None] = {}
-
-    def visit(name: str, way: tuple[str, ...]) -> None:
-        if name in way:
-            cycle = " > ".join((*way[way.index(name) :], name))
-            raise UsageError(f"topology {path}: {cycle} is a cycle: a request would never end; remove one of the calls")
-        if name in finished:
-            return
-        for step in reversed(file.services[name].calls):
-            for call in reversed(step):
-                visit(call.service, (*way, name))
-        finished[name] = None
-
-    for name in [*(name for name in reversed(file.services) if name != file.entry), file.entry]:
-        visit(name, ())
-    return list(reversed(finished))
+def _calls(service: _Service) -> list[Call]:
+    return [call for step in service.calls for call in _step(step).calls]
 
 
-def _service(name: str, service: _Service, program: Program) -> Service:
-    work = service.work
-    return Service(
-        name=name,
-        program=program,
-        replicas=service.replicas,
-        work=Work(work.cpu, work.sleep, work.response, work.errors),
-        script=tuple(Step(tuple(Call(c.service, c.request, c.probability) for c in step)) for step in service.calls),
+def _step(entries: list[_Call]) -> Step:
+    calls = tuple(Call(e.service, e.request, e.probability) for e in entries if e.service is not None)
+    return Step(calls, max(entry.sleep or 0 for entry in entries))
+
+
+def _service(name: str, service: _Service, program: Program, folder: Path) -> Service:
+    script = tuple(_step(step) for step in service.calls)
+    plain = Service(name, program, service.replicas, script=script)
+    if service.command is None:
+        work = service.work
+        return replace(plain, work=Work(work.cpu, work.sleep, work.response, work.errors))
+    if service.work != _Work() or any(step.sleep_us for step in script):
+        raise UsageError(
+            f"services.{name}: a program of your own does its own work: remove work and sleep, or the command"
+        )
+    return replace(
+        plain, command=_command(name, service.command, folder, frozenset(call.service for call in plain.calls()))
     )
 
 
-def _digest(name: str, entry: str, services: tuple[Service, ...]) -> str:
-    named = sorted(services, key=lambda service: service.name)
-    content = {"name": name, "entry": entry, "services": [asdict(service) for service in named]}
+def _command(name: str, command: _Command, folder: Path, callees: frozenset[str]) -> Command:
+    try:
+        return own_command(command.run, command.environment, command.ready, folder, callees)
+    except UsageError as error:
+        raise UsageError(f"services.{name}.command: {error}") from error
+
+
+def _digest(topology: Topology) -> str:
+    content = document(topology)
+    del content["digest"]
+    content["services"] = sorted(content["services"], key=itemgetter("name"))
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

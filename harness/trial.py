@@ -1,18 +1,23 @@
 """The recipe of one trial, top to bottom. No step knows which mesh it is."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from harness.load.control import Engine, EngineReport
+from harness.analysis.faults import unproven
+from harness.injecting import inject, plan_with
+from harness.load.control import EngineReport
 from harness.load.rows import Rows
 from harness.load.schedule import due_offsets_ns
+from harness.load.users import engine as engine_for
+from harness.load.users import lead_more_ns
 from harness.load.validity import generator_reasons
+from harness.model.fault import FaultSpec, Injection
 from harness.model.mesh import Arm, Traffic
-from harness.model.platform import Placement, Platform
+from harness.model.platform import Deployment, Placement, Platform
 from harness.model.run import Load, Parity, Run, Validity
 from harness.model.topology import Topology
 from harness.probes import hops, parity
@@ -50,17 +55,27 @@ class Window:
 
 def window_of(load: Load, now_ns: int) -> Window:
     """The first window that a warm-up starting now can precede."""
-    earliest = now_ns + LEAD_NS + round(load.warmup_s * NS_PER_S)
+    earliest = now_ns + LEAD_NS + lead_more_ns(load) + round(load.warmup_s * NS_PER_S)
     start = -(-earliest // NS_PER_S) * NS_PER_S
     return Window(start - round(load.warmup_s * NS_PER_S), start, start + round(load.window_s * NS_PER_S))
 
 
 def run_trial(
-    bench: Bench, trial: Trial, arm: Arm, topology: Topology, load: Load, experiment: str
+    bench: Bench,
+    trial: Trial,
+    arm: Arm,
+    topology: Topology,
+    load: Load,
+    experiment: str,
+    specs: Sequence[FaultSpec] = (),
 ) -> tuple[Run, Rows]:
-    """Launch, prove, warm up, measure, collect. EnvironmentFailure if the machine let us down; doubt goes into `validity`."""
-    plan = arm.plan(topology, bench.traffic, bench.platform.facts)
-    with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, Engine(bench.placement.load) as engine:
+    """Launch, prove, warm up, measure with the faults inside the window, collect.
+
+    EnvironmentFailure if the machine let us down; doubt goes into `validity`.
+    """
+    plan = plan_with(arm, topology, bench.traffic, bench.platform.facts, specs)
+    cpus = bench.placement.load
+    with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, engine_for(load, cpus) as engine:
         proofs = parity.quick(deployment, arm.features)
         engine.prepare(deployment.entry_url(), load, run_id=trial.id)
         hops.reset(deployment)
@@ -68,7 +83,7 @@ def run_trial(
         usage.idle()
         window = window_of(load, bench.clock_ns())
         engine.start(window.warmup_start_ns, load)
-        _measure(bench, window, usage)
+        injections = _measure(bench, window, usage, deployment, specs, topology)
         report = engine.wait()
         usage.loaded()
         deployment.check()
@@ -93,23 +108,41 @@ def run_trial(
         parity=proofs,
         validity=validity(report, proofs, load, window),
         samples=usage.samples(),
+        faults=injections,
     )
-    return run, report.rows
+    return judged(run, report.rows), report.rows
 
 
-def _measure(bench: Bench, window: Window, usage: WindowUsage) -> None:
-    """Reads the counters at the window's two edges; between them the harness sleeps, so that it disturbs nothing."""
+def _measure(
+    bench: Bench,
+    window: Window,
+    usage: WindowUsage,
+    deployment: Deployment,
+    specs: Sequence[FaultSpec],
+    topology: Topology,
+) -> tuple[Injection, ...]:
+    """Reads the counters at the window's two edges; between them the harness sleeps, but for the faults it is to apply."""
     bench.sleep_until_ns(window.start_ns)
     usage.open()
     try:
+        edges = (window.start_ns, window.end_ns)
+        injections = tuple(inject(deployment, specs, topology, edges, bench.sleep_until_ns))
         bench.sleep_until_ns(window.end_ns)
     finally:
         usage.close()
+    return injections
+
+
+def judged(run: Run, rows: Rows) -> Run:
+    """The run, invalid if a fault isn't proven to have acted."""
+    reasons = (*run.validity.reasons, *unproven(run, rows))
+    return replace(run, validity=replace(run.validity, valid=not reasons, reasons=reasons))
 
 
 def validity(report: EngineReport, proofs: tuple[Parity, ...], load: Load, window: Window) -> Validity:
     """Every reason for which this trial's numbers may not be used."""
     reasons = (
+        *report.reasons,
         *generator_reasons(report.generator),
         *followed(report.rows, load, window.warmup_start_ns),
         *parity.failed(proofs),
@@ -118,7 +151,12 @@ def validity(report: EngineReport, proofs: tuple[Parity, ...], load: Load, windo
 
 
 def followed(rows: Rows, load: Load, start_ns: int) -> tuple[str, ...]:
-    """The rows' due times must be the schedule's, to the nanosecond: one that waits for answers, or is shifted, is found here."""
+    """The rows' due times must be the schedule's, to the nanosecond: one that waits for answers, or is shifted, is found here.
+
+    Closed-loop users have no schedule: they do wait for answers.
+    """
+    if load.workload.loop == "closed":
+        return ()
     planned = start_ns + due_offsets_ns(load.rate_rps, load.warmup_s + load.window_s, load.arrivals, load.seed)
     if np.array_equal(rows.due, planned):
         return ()

@@ -13,15 +13,28 @@ OURS = {"harness", "meshes", "workloads", "fixtures", "tests", "benchmarks"}
 ALLOWED = {
     "harness/model": set(),
     "harness/wire": set(),
-    "harness/analysis": {"harness.model", "harness.wire.buckets", "harness.load.rows"},
+    "harness/analysis": {"harness.model", "harness.wire.buckets", "harness.load.rows", "harness.faults.evidence"},
     "harness/platforms": {"harness.model"},
     "harness/faults": {"harness.model"},
     "harness/report": {"harness.model", "harness.analysis", "harness.wire.buckets"},
     "harness": {"harness"},
     "meshes/builtin/proxy": {"meshes.builtin.snapshot"},
     "meshes": {"harness.model", "meshes"},
+    "workloads/users": {"harness.load.locust_adapter"},
     "workloads": {"harness.wire", "harness.model"},
 }
+
+# Only processes of their own import Locust: it patches sockets and threads.
+LOCUST = (
+    "locust_adapter",
+    "locust_crew",
+    "locust_edges",
+    "locust_file",
+    "locust_journey",
+    "locust_master",
+    "locust_schedule",
+    "locust_worker",
+)
 
 HOMES = {
     "psutil": {"harness/platforms", "harness/probes/machine.py"},
@@ -29,11 +42,13 @@ HOMES = {
     "pyarrow": {"harness/store.py", "harness/analysis"},
     "hdrh": {"harness/analysis/histogram.py"},
     "scipy": {"harness/analysis/intervals.py"},
-    "pydantic": {"harness/topology.py", "harness/experiment.py"},
-    "yaml": {"harness/topology.py", "harness/experiment.py"},
+    "pydantic": {"harness/topology.py", "harness/experiment.py", "harness/fault_file.py"},
+    "yaml": {"harness/yaml_file.py"},
     "typer": {"harness/cli.py", "harness/commands"},
     "rich": {"harness/cli.py", "harness/commands", "harness/report/terminal.py", "harness/report/progress.py"},
     "cryptography": {"meshes/identity"},
+    "locust": {f"harness/load/{name}.py" for name in LOCUST} | {"workloads/users"},
+    "gevent": {f"harness/load/{name}.py" for name in LOCUST},
     "grpc": {"meshes/builtin/control", "workloads/service"},
 }
 

@@ -14,10 +14,13 @@ from fixtures.recorded import recorded
 from harness import cli, registry
 from harness.commands import lists
 from harness.model.errors import EnvironmentFailure
+from harness.model.mesh import FEATURES
 from harness.model.program import Program
 
 RESULT = recorded(rounds=2, rate_rps=30.0, window_s=1.0)
+KINDS = ("pause", "kill", "latency", "control-down")
 TOPOLOGIES = sorted(registry.workload_files("topologies"))
+EXPERIMENTS = sorted(registry.workload_files("experiments"))
 TINY = """
 name: tiny
 arms: [baseline]
@@ -55,9 +58,9 @@ def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 WRONG = {
     "frobnicate": "No such command 'frobnicate'.",
     "run": "Missing argument 'experiment'.",
-    "run nope": "unknown experiment 'nope': have quick, or give the path of a YAML file",
+    "run nope": f"unknown experiment 'nope': have {', '.join(EXPERIMENTS)}, or give the path of a YAML file",
     "run quick --arms istio": "unknown mesh 'istio': have baseline, builtin, envoy",
-    "run quick --arms envoy[fast]": "unknown feature 'fast': have least-request, mtls",
+    "run quick --arms envoy[fast]": f"unknown feature 'fast': have {', '.join(sorted(FEATURES))}",
     "run quick --arms baseline[mtls]": "mesh 'baseline' has no 'mtls': it can do nothing beyond carrying traffic",
     "run quick --rounds 0": "0 rounds: allowed are 1 to 200 (6 or more give an interval)",
     "up nope": f"unknown topology 'nope': have {', '.join(TOPOLOGIES)}, or give the path of a YAML file",
@@ -175,10 +178,10 @@ def test_a_report_from_files_alone(hoptax: Run, tmp_path: Path) -> None:
 def test_every_end_has_its_code(
     hoptax: Run, monkeypatch: pytest.MonkeyPatch, trouble: BaseException, code: int, last: str
 ) -> None:
-    def fail() -> None:
+    def fail(_names: object) -> None:
         raise trouble
 
-    monkeypatch.setattr(lists, "_arms", fail)
+    monkeypatch.setitem(lists.KINDS, "arms", fail)
     found, out, err = hoptax("list")
     assert (found, out, err.splitlines()[-1]) == (code, "", last)
     assert ("Traceback" in err) == (code == 70)
@@ -198,10 +201,24 @@ def test_a_reader_that_had_enough_is_no_failure() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_faults_are_listed(hoptax: Run) -> None:
+    code, out, err = hoptax("fault", "list")
+    assert (code, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")] == sorted(KINDS)
+    listed = json.loads(hoptax("fault", "list", "--json")[1])
+    assert {each["name"]: each["params"] for each in listed}["latency"] == {"delay": 0.025}
+
+
+def test_a_dry_run_shows_the_interposer_and_starts_nothing(hoptax: Run) -> None:
+    code, out, _ = hoptax("run", "faults", "--dry-run")
+    assert code == 0
+    assert out.count("b-0-wire (load)") == 3
+
+
 def test_lists_name_what_is_installed(hoptax: Run) -> None:
     assert [line.split()[0] for line in hoptax("list")[1].splitlines()] == ["baseline", "builtin", "envoy"]
-    assert hoptax("list", "topologies")[1].split() == TOPOLOGIES
-    assert json.loads(hoptax("list", "experiments", "--json")[1]) == [{"name": "quick"}]
+    assert [line.split()[0] for line in hoptax("list", "topologies")[1].splitlines()] == TOPOLOGIES
+    assert "quick" in [row["name"] for row in json.loads(hoptax("list", "experiments", "--json")[1])]
     rows = {row["name"]: row for row in json.loads(hoptax("list", "arms", "--json")[1])}
     assert rows["baseline"]["features"] == {}
     assert rows["envoy"]["features"] == {"mtls": "optional", "least-request": "optional"}

@@ -27,6 +27,7 @@ FACTS = Facts(
             {"name": "control", "version": "2", "digest": "c"},
         ],
     },
+    surroundings={"quota_cpus": None},
     warnings=("busy",),
 )
 LOADS = {"auto": Load(rate_rps=400.0, warmup_s=2.0, window_s=5.0)}
@@ -63,7 +64,7 @@ def test_what_a_reader_needs_to_judge_and_repeat_the_result() -> None:
     assert (list(found["placement"]["system"]), found["placement"]["apart"]) == ([0], True)
     assert found["traffic"]["policies"]["retry"]["attempts"] == 2
     assert found["parity"]["baseline"] == [{"check": "no mesh", "passed": True, "seen": "none seen"}]
-    assert found["warnings"] == ["busy"]
+    assert (found["facts"], found["warnings"]) == ({"quota_cpus": None}, ["busy"])
     (topology,) = found["topologies"]
     assert topology["digest"] == EXPERIMENT.topologies[0].digest
     assert [service["name"] for service in topology["document"]["services"]] == list("abcd")
@@ -78,7 +79,7 @@ def key(
 
 def test_arms_rounds_and_versions_do_not_make_results_incomparable() -> None:
     fewer = replace(EXPERIMENT, arms=EXPERIMENT.arms[:1], rounds=30, contrasts=())
-    newer = replace(FACTS, instrument="0.2.0", programs={}, machine={"uptime": 3}, warnings=())
+    newer = replace(FACTS, instrument="0.2.0", programs={}, machine={"uptime": 3}, surroundings={}, warnings=())
     assert key(fewer, newer) == key() == document()["comparison_key"]
 
 

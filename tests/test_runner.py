@@ -77,7 +77,7 @@ class Made:
         return run_experiment(experiment, bench, facts, self.result, "2026-01-02T03:04:05Z", self.watched)
 
     def _trial(
-        self, _bench: Bench, trial: Trial, _arm: Arm, topology: Topology, load: Load, _experiment: str
+        self, _bench: Bench, trial: Trial, _arm: Arm, topology: Topology, load: Load, _experiment: str, *_faults: object
     ) -> tuple[Run, Rows]:
         assert trial.id not in {each.id for each in self.trials}, "a trial's folder is named after its id"
         self.trials.append(trial)

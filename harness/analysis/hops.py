@@ -24,18 +24,18 @@ PARTS = {
 """What a hop's counts call a part, and what results call it."""
 
 
-def counted(hop: HopCounts) -> int:
-    """Calls that are in the histograms: answered at the first attempt."""
-    return sum(hop.elapsed.values())
+def counted(hop: HopCounts, part: str = "elapsed") -> int:
+    """Calls that are in a part's histogram: answered at the first attempt, and all but `elapsed` with the callee's stamps."""
+    return sum(getattr(hop, part).values())
 
 
 def mean_ns(hop: HopCounts, part: str) -> float | None:
     """Exact mean of a part in nanoseconds; None without calls."""
-    calls = counted(hop)
+    calls = counted(hop, part)
     if not calls:
         return None
     if part == "transit":
-        return (hop.sums_ns["elapsed"] - hop.sums_ns["callee"]) / calls
+        return (hop.sums_ns["request"] + hop.sums_ns["response"]) / calls
     return hop.sums_ns[part] / calls
 
 
@@ -51,17 +51,26 @@ def hop_readings(hops: Sequence[HopCounts]) -> Iterator[Reading]:
 def _readings(hop: HopCounts) -> Iterator[Reading]:
     for part, name in PARTS.items():
         mean = mean_ns(hop, part)
-        note = "" if mean is not None else f"no call of {hop.hop} was answered at the first attempt"
+        note = "" if mean is not None else _missing(hop)
         yield Reading(Metric("hop", hop.hop, name, "mean", "us", "mean"), _us(mean), note)
         for q in QUANTILES:
             yield _quantile(hop, part, q)
 
 
+def _missing(hop: HopCounts) -> str:
+    if counted(hop):
+        return f"{hop.hop} has no stamps of its callee"
+    if not hop.calls:
+        return f"no call of {hop.hop} was reported"
+    return f"no call of {hop.hop} was answered at the first attempt"
+
+
 def _quantile(hop: HopCounts, part: str, q: float) -> Reading:
     metric = Metric("hop", hop.hop, PARTS[part], quantile_name(q), "us", "latency")
     value = bucket_quantile(getattr(hop, part), q)
-    note = "" if value is not None else f"{metric.statistic} needs {rows_needed(q)} calls, {hop.hop} has {counted(hop)}"
-    return Reading(metric, _us(value), note)
+    calls = counted(hop, part)
+    few = f"{metric.statistic} needs {rows_needed(q)} calls, {hop.hop} has {calls}" if calls else _missing(hop)
+    return Reading(metric, _us(value), "" if value is not None else few)
 
 
 def _average(readings: Sequence[Reading]) -> Reading:

@@ -120,7 +120,7 @@ def _twice_midranks(sizes: Floats) -> NDArray[np.int64]:
     return twice
 
 
-def t_quantile(confidence: float, degrees: int) -> float:
+def t_quantile(confidence: float, degrees: float) -> float:
     """Student's t for a two-sided interval."""
     from scipy.special import stdtrit  # noqa: PLC0415 - loads 50 modules that a command without statistics can do without
 

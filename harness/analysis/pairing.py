@@ -1,5 +1,6 @@
 """Which rounds count: a round pairs the arms, so one invalid or missing trial voids it for all of them. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +8,15 @@ from dataclasses import dataclass
 from harness.analysis.intervals import MIN_ROUNDS
 from harness.model.run import Run, Validity
 
+_FIGURE = re.compile(r"[\d.]+")
+
 MAX_VOID_SHARE = 0.25
 """Of the planned rounds. Voids are no random sample of the rounds (a slow arm starves the generator more often), so with
 many of them the rest would be a choice of the better ones."""
+
+
+NO_INTERVALS = "no intervals"
+"""In a warning about too few rounds; intervals over a fault's repetitions don't need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +95,25 @@ def _warnings(pairing: Pairing) -> Iterator[str]:
     for arm, runs in pairing.invalid.items():
         if runs:
             rounds = ", ".join(str(run.round) for run in runs)
-            why = "; ".join(dict.fromkeys(reason for run in runs for reason in run.validity.reasons))
-            yield f"{where}: {arm} voids {len(runs)} of {pairing.planned} rounds ({rounds}): {why or 'no reason recorded'}"
+            why = _summed([reason for run in runs for reason in run.validity.reasons])
+            yield f"{where}: {arm} voids {len(runs)} of {pairing.planned} rounds ({rounds}): {why}"
     for arm, missing in pairing.missing.items():
         if missing:
             yield f"{where}: {arm} was not measured in {len(missing)} of {pairing.planned} rounds ({', '.join(map(str, missing))})"
     if len(pairing.rounds) < MIN_ROUNDS:
-        yield f"{where}: {len(pairing.rounds)} rounds: no intervals, {MIN_ROUNDS} or more are needed"
+        yield f"{where}: {len(pairing.rounds)} rounds: {NO_INTERVALS}, {MIN_ROUNDS} or more are needed"
     noted = Counter(warning for runs in pairing.runs.values() for run in runs for warning in run.validity.warnings)
     yield from (f"{where}: {warning} (in {count} trials)" for warning, count in noted.items())
 
 
 def _where(pairing: Pairing) -> str:
     return f"{pairing.cell.topology} at {pairing.cell.load}"
+
+
+def _summed(reasons: Sequence[str]) -> str:
+    """Each kind of reason once, by its first example: reasons that differ in their figures alone are of one kind."""
+    kinds: dict[str, list[str]] = {}
+    for reason in reasons:
+        kinds.setdefault(_FIGURE.sub("", reason), []).append(reason)
+    told = (alike[0] + (f" (and {len(alike) - 1} like it)" if alike[1:] else "") for alike in kinds.values())
+    return "; ".join(told) or "no reason recorded"

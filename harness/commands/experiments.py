@@ -2,7 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
@@ -11,12 +12,20 @@ from typing import Annotated, Any
 import typer
 
 from harness import store
+from harness.analysis.checks import asked_in, notes
 from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
 from harness.experiment import Experiment, load_experiment
+from harness.manifest import Facts
+from harness.model.errors import UsageError
 from harness.report import terminal
 from harness.report.progress import Progress, spoken
-from harness.runner import planned, planned_s, run_experiment
+from harness.resume import Remaining, check_same, remaining, settled_loads
+from harness.runner import conclude, continue_experiment, planned, planned_s, run_experiment, trials_s
 from harness.stage import check_programs, dry_plans, stage
+from harness.trial import Bench
+from harness.unfinished import alone, begun, clear, complete
+
+SPIN_S = 1.0
 
 
 def run(
@@ -27,6 +36,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print plan, rendered configuration and time; start nothing.")
     ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the result in this folder, which was cut off, instead of a new one.")
+    ] = None,
     gate: GateOption = False,
     junit: JunitOption = None,
     markdown: MarkdownOption = None,
@@ -34,13 +46,27 @@ def run(
 ) -> None:
     """Measure: every arm of an experiment, in paired rounds.  Example: hoptax run quick --rounds 12"""
     chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds, gate=gate)
+    if dry_run and resume is not None:
+        raise UsageError("--dry-run shows a whole experiment and --resume goes on with one: give one of them")
     gated = Gate(gate, junit, markdown)
     gated.check(chosen.rules)
-    gated.warn(chosen.rules, chosen.rounds, len(chosen.topologies) * len(chosen.loads))
+    _warn_beforehand(chosen)
     if dry_run:
         _print_plan(chosen, as_json)
         return
-    _measure(chosen, out, as_json, gated)
+    if resume is not None:
+        resume_into(chosen, resume)
+        if chosen.rules and chosen.rules != asked_in(store.read_manifest(resume)):
+            conclude(resume, chosen.rules)
+    _print_result(resume or measure(chosen, out), as_json, gated)
+
+
+def _warn_beforehand(experiment: Experiment) -> None:
+    """What of topologies can't be honoured or measured, and what to know of the rules; the result has both too."""
+    cells = len(experiment.topologies) * len(experiment.loads)
+    of_topologies = (note for topology in experiment.topologies for note in topology.notes)
+    for note in (*of_topologies, *notes(experiment.rules, experiment.rounds, cells)):
+        typer.echo(f"warning: {note}", err=True)
 
 
 def split_arms(text: str) -> tuple[str, ...]:
@@ -55,23 +81,69 @@ def split_arms(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _measure(experiment: Experiment, out: Path, as_json: bool, gate: Gate) -> None:
+def measure(
+    experiment: Experiment,
+    out: Path,
+    extra: Mapping[str, Any] | None = None,  # Any: JSON values
+    check: Callable[[Bench, Facts], None] = lambda _bench, _facts: None,
+) -> Path:
+    """The folder of a new result; `extra` is added to its manifest, `check` may refuse the machine before anything is measured."""
     started = datetime.now(UTC)
     check_programs(experiment.arms)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
-    with stage(experiment.arms) as (bench, facts), Progress(planned_s(experiment)) as progress:
-        for warning in facts.warnings:
-            typer.echo(f"warning: {warning}", err=True)
-        try:
-            run_experiment(experiment, bench, facts, result, started.isoformat(timespec="seconds"), progress)
-        except BaseException:
-            if not result.discard_if_empty():
-                typer.echo(f"what was measured is in {result.path}: `hoptax report {result.path}` sums it up", err=True)
-            raise
-    _print_result(result.path, as_json, gate)
+    with alone(result.path), _kept(result), stage(experiment.arms, SPIN_S) as (bench, facts):
+        check(bench, facts)
+        _warn(facts)
+        with Progress(planned_s(experiment)) as progress:
+            utc = started.isoformat(timespec="seconds")
+            run_experiment(experiment, bench, facts, result, utc, progress, extra)
+    return result.path
+
+
+def resume_into(experiment: Experiment, path: Path) -> None:
+    """Go on with a result that was cut off, after the last round that is complete; UsageError if it isn't this experiment's."""
+    manifest, utc, result = begun(path), datetime.now(UTC).isoformat(timespec="seconds"), store.ResultDir(path)
+    check_programs(experiment.arms)
+    with alone(path), _kept(result), stage(experiment.arms, SPIN_S) as (bench, facts):
+        if manifest is None:
+            clear(path, ())
+            with Progress(planned_s(experiment)) as progress:
+                run_experiment(experiment, bench, facts, result, utc, progress)
+            return
+        check_same(str(path), manifest, experiment, facts, bench.traffic)
+        trials = planned(experiment)
+        left = remaining(trials, complete(path, {trial.id for trial in trials}))
+        typer.echo(f"{left.done} of {len(trials)} trials are done{_repeated(left)}", err=True)
+        _warn(facts)
+        with Progress(trials_s(left.trials, settled_loads(manifest))) as progress:
+            continue_experiment(experiment, left, bench, result, utc, progress)
+
+
+def _repeated(left: Remaining) -> str:
+    return f"; {len(left.repeated)} of a round that was cut off are repeated" if left.repeated else ""
+
+
+def _warn(facts: Facts) -> None:
+    for warning in facts.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+@contextmanager
+def _kept(result: store.ResultDir) -> Iterator[None]:
+    """Says where the measurements are if the run doesn't come to its end."""
+    try:
+        yield
+    except BaseException as error:
+        if not result.discard_if_empty() and not isinstance(error, UsageError):
+            typer.echo(
+                f"what was measured is in {result.path}: `hoptax report {result.path}` sums it up, --resume goes on with it",
+                err=True,
+            )
+        raise
 
 
 def _print_result(path: Path, as_json: bool, gate: Gate) -> None:
+    """The summary of a finished result; ends with the gate's exit code."""
     measured = store.open_result(path)
     summary = measured.summary()
     if as_json:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.analysis.checks import notes
 from harness.atomic import write_atomically
 from harness.model.errors import UsageError
 from harness.model.rules import Asked
@@ -46,11 +45,6 @@ class Gate:
                 raise UsageError(
                     f"{option} {path} can't be written: give a file in a folder that exists and may be written to"
                 )
-
-    def warn(self, rules: Sequence[Asked], rounds: int, cells: int) -> None:
-        """Say what to know of the rules, before time is spent."""
-        for note in notes(rules, rounds, cells):
-            typer.echo(f"warning: {note}", err=True)
 
     def write(self, summary: Mapping[str, Any]) -> None:  # Any: JSON values
         """The files that were asked for."""

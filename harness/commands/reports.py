@@ -9,6 +9,7 @@ import typer
 
 from harness.analysis.checks import asked_in
 from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
+from harness.model.errors import UsageError
 from harness.model.rules import Asked
 from harness.report import terminal
 from harness.rule_file import Arms, default_rules, read_rules
@@ -42,6 +43,8 @@ def report(
 
 def _rules(manifest: dict[str, Any], file: Path | None, gate: bool) -> Sequence[Asked]:  # Any: JSON values
     """Those of `file`, else the result's own, else, to be judged at all, the defaults."""
+    if manifest.get("faults") and (gate or file):
+        raise UsageError("rules judge windows without faults, and this result has faults: judge another one")
     ids = tuple(arm["id"] for arm in manifest["arms"])
     arms = Arms(ids, manifest["reference"], lambda text: _by_features(text, ids), replaced=False)
     if file is not None:

@@ -13,7 +13,7 @@ from harness.model.mesh import Arm, Traffic
 from harness.model.plan import OBSERVE_PORT
 from harness.model.platform import Deployment
 from harness.stage import check_programs, stage
-from harness.topology import load_topology
+from harness.topologies import runnable_topology
 
 CHECK_EVERY_S = 0.5
 
@@ -24,7 +24,9 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as one JSON document.")] = False,
 ) -> None:
     """Start a topology through an arm and keep it until Ctrl-C.  Example: hoptax up chain-4 --arm 'envoy[mtls]'"""
-    chosen = load_topology(registry.find_file("topologies", topology), registry.service_program())
+    chosen = runnable_topology(topology)
+    for note in chosen.notes:
+        typer.echo(f"warning: {note}", err=True)
     asked = _one(arm)
     check_programs((asked,))
     with stage((asked,)) as (bench, _):

@@ -21,6 +21,7 @@ from harness.load.messages import (
     Done,
     Event,
     Failed,
+    Meet,
     Prepare,
     Progress,
     Ready,
@@ -33,7 +34,7 @@ from harness.load.messages import (
 from harness.load.rows import Rows, read_raw
 from harness.load.schedule import NS_PER_S
 from harness.model.errors import EnvironmentFailure, UsageError
-from harness.model.run import Generator, Load
+from harness.model.run import Generator, Load, WorkerClock
 
 ENGINE = (sys.executable, "-m", "harness.load.engine")
 READY_WITHIN_S = 30.0
@@ -54,11 +55,20 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of a schedule an engine takes: every `workers`-th request, from `worker` on. Who shares sees every second whole."""
+
+    worker: int = 0
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class EngineReport:
-    """Facts of the window, and the rows of warm-up and window."""
+    """Facts of the window, the rows of warm-up and window, and why only the engine knows that they may not be used."""
 
     generator: Generator
     rows: Rows
+    reasons: tuple[str, ...] = ()
 
 
 class Engine:
@@ -104,8 +114,13 @@ class Engine:
         """The engine's process."""
         return self._process.pid
 
+    def meet(self) -> tuple[WorkerClock, ...]:
+        """The clocks of an engine's workers; it can be asked for nothing else then."""
+        self._say(Meet())
+        return self._ready().clocks
+
     def prepare(
-        self, url: str, load: Load, sending: Sending | None = None, *, run_id: str = "", worker: int = 0
+        self, url: str, load: Load, sending: Sending | None = None, *, run_id: str = "", share: Share | None = None
     ) -> None:
         """Open the connections. Returns when all are open; UsageError or EnvironmentFailure says why they can't be."""
         sending, (spin_us, linger_us) = sending or Sending(), polling_us(self._cpus, os.cpu_count() or 1)
@@ -123,12 +138,12 @@ class Engine:
                 spin_us=spin_us,
                 linger_us=linger_us,
                 run_id=run_id,
-                worker=worker,
+                worker=share.worker if share else 0,
+                workers=share.workers if share else 1,
+                histograms=share is not None,
             )
         )
-        event = self._next(time.monotonic() + READY_WITHIN_S)
-        if not isinstance(event, Ready):
-            raise self._unexpected(event)
+        self._ready()
 
     def start(self, at_ns: int, load: Load) -> None:
         """The schedule begins at `at_ns` (CLOCK_MONOTONIC) with the warm-up; returns at once."""
@@ -149,7 +164,13 @@ class Engine:
         if not isinstance(event, Done):
             raise self._unexpected(event)
         rows = read_raw(Path(event.rows_file))
-        return EngineReport(generator_facts(rows, event), rows)
+        return EngineReport(generator_facts(rows, event), rows, event.reasons)
+
+    def _ready(self) -> Ready:
+        event = self._next(time.monotonic() + READY_WITHIN_S)
+        if not isinstance(event, Ready):
+            raise self._unexpected(event)
+        return event
 
     def _say(self, request: Request) -> None:
         assert self._process.stdin is not None

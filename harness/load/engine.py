@@ -7,13 +7,13 @@ import gc
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.load.accounts import Edge, clock_domain, edge, insist
 from harness.load.messages import (
     Done,
     Event,
@@ -31,9 +31,10 @@ from harness.load.open_loop import Mark, OpenLoop, Polling
 from harness.load.poller import READ, Poller
 from harness.load.preparing import Prepared, prepare, settle
 from harness.load.schedule import NS_PER_S, due_offsets_ns
+from harness.load.seconds import Counted, Second
 from harness.load.table import Table
 from harness.model.errors import EnvironmentFailure, HoptaxError, UsageError
-from harness.model.run import ClockDomain, Load
+from harness.model.run import Load
 
 CONNECT_WITHIN_S = 10.0
 STDIN, STDOUT = 0, 1
@@ -59,19 +60,27 @@ class Control:
 
     def say(self, event: Event) -> None:
         """One event; waits for room in the pipe."""
-        line = encode(event)
-        while line:
-            line = line[os.write(STDOUT, line) :]
+        self._write(encode(event))
 
     def mention(self, event: Event) -> None:
-        """One event if the pipe has room: a reader that sleeps through the window must not stop the load."""
+        """One event if the pipe has room: a reader that sleeps through the window must not stop the load.
+
+        A line longer than the pipe takes at once would be cut in two: its rest is waited for.
+        """
+        line = encode(event)
         os.set_blocking(STDOUT, False)
         try:
-            os.write(STDOUT, encode(event))
+            written = os.write(STDOUT, line)
         except BlockingIOError:
             return
         finally:
             os.set_blocking(STDOUT, True)
+        self._write(line[written:])
+
+    @staticmethod
+    def _write(line: bytes) -> None:
+        while line:
+            line = line[os.write(STDOUT, line) :]
 
     def _on_input(self, _events: int) -> None:
         data = os.read(STDIN, 65536)
@@ -85,31 +94,11 @@ class Control:
                 self._requests.append(request)
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What this process has used up to a time (its only thread)."""
-
-    at_ns: int
-    cpu_ns: int
-    run_delay_ns: int
-
-
-def edge() -> Edge:
-    """Now."""
-    delay = Path("/proc/self/schedstat").read_bytes().split()[1]
-    return Edge(time.monotonic_ns(), time.process_time_ns(), int(delay))
-
-
-def clock_domain() -> ClockDomain:
-    """Which clock our stamps belong to."""
-    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ClockDomain(boot_id, time.monotonic_ns(), time.time_ns())
-
-
 def serve(control: Control, poller: Poller) -> None:
     """One conversation: prepare, start, done."""
     asked = _expect(control, Prepare)
     settle(asked.cpus)
+    insist()
     prepared = prepare(asked)
     timeout_ns = round(asked.timeout_s * NS_PER_S)
     control.loop = loop = OpenLoop(
@@ -137,9 +126,9 @@ def measure(control: Control, loop: OpenLoop, asked: Prepare, prepared: Prepared
     load, domain = start.load, clock_domain()
     window_ns = start.at_ns + round(load.warmup_s * NS_PER_S)
     over_ns = window_ns + round(load.window_s * NS_PER_S)
-    table = Table(_due_ns(load, start.at_ns))
+    table = Table(_due_ns(load, start.at_ns)[asked.worker % asked.workers :: asked.workers])
     edges: list[Edge] = []
-    reporter = _Reporter(control, loop, table, start.at_ns)
+    reporter = _Reporter(control, loop, table, start.at_ns, Counted() if asked.histograms else None)
     marks: list[tuple[int, Mark]] = [
         (window_ns, lambda _at_ns: _take(edges)),
         (over_ns, lambda _at_ns: _take(edges)),
@@ -152,7 +141,10 @@ def measure(control: Control, loop: OpenLoop, asked: Prepare, prepared: Prepared
     gc.enable()
     while len(edges) < 2:
         _take(edges)
-    table.write(Path(asked.rows_file), asked.run_id, asked.worker, prepared.name, window_ns, end_ns)
+    if asked.histograms:
+        reporter(end_ns)
+    rows_file = Path(asked.rows_file)
+    table.write(rows_file, asked.run_id, prepared.name, window_ns, end_ns, asked.worker, asked.workers)
     first, last = edges
     return Done(
         asked.rows_file,
@@ -178,9 +170,10 @@ def _take(edges: list[Edge]) -> int:
 class _Reporter:
     """Says once a second how it goes."""
 
-    def __init__(self, control: Control, loop: OpenLoop, table: Table, at_ns: int) -> None:
+    def __init__(self, control: Control, loop: OpenLoop, table: Table, at_ns: int, counted: Counted | None) -> None:
         self._control, self._loop, self._table, self._at_ns = control, loop, table, at_ns
         self._seen = 0
+        self._counted = counted
 
     def __call__(self, at_ns: int) -> int:
         table, since = self._table, self._seen
@@ -193,6 +186,7 @@ class _Reporter:
                 errors=table.failed,
                 waiting=self._loop.waiting,
                 response_us=table.response_us(since, due),
+                seen=self._counted.since(since, due, table.columns()) if self._counted else Second(),
             )
         )
         return at_ns - (at_ns - self._at_ns) % NS_PER_S + NS_PER_S

@@ -37,6 +37,7 @@ def generator_facts(rows: Rows, done: Done) -> Generator:
         window_ns=done.window_end_ns - done.window_start_ns,
         domain=done.domain,
         domain_end=done.domain_end,
+        clocks=done.clocks,
     )
 
 

@@ -52,6 +52,6 @@ def check_schedule(rate_rps: float, duration_s: float, arrivals: str) -> None:
         raise unknown("arrivals", arrivals, ARRIVALS)
     if rate_rps * duration_s > MAX_REQUESTS:
         raise UsageError(
-            f"{rate_rps:g} requests/s for {duration_s:g} s are {rate_rps * duration_s:.0f} requests, memory holds "
-            f"{MAX_REQUESTS}: lower the rate or measure for {MAX_REQUESTS / rate_rps:.0f} s"
+            f"{rate_rps:g} requests/s for {duration_s:g} s are {rate_rps * duration_s:.0f} requests, at most "
+            f"{MAX_REQUESTS} fit in memory: lower the rate or the duration"
         )

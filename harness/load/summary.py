@@ -10,16 +10,26 @@ from harness.analysis.histogram import exact_quantiles
 from harness.analysis.requests import latencies
 from harness.load.rows import ERROR_KINDS, Rows
 from harness.load.validity import generator_reasons
-from harness.model.run import Generator
+from harness.model.run import Generator, Workload
+from harness.records import to_json
 
+ENGINE_ALONE = Workload()
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 
-def summarise(generator: Generator, rows: Rows) -> dict[str, Any]:  # Any: JSON values
-    """due = done + errors + censored; `max` is null as soon as one request has no answer, `achieved_rps` counts done."""
+def summarise(
+    generator: Generator, rows: Rows, workload: Workload = ENGINE_ALONE, reasons: tuple[str, ...] = ()
+) -> dict[str, Any]:  # Any: JSON values
+    """due = done + errors + censored; `max` is null as soon as one request has no answer, `achieved_rps` counts done.
+
+    `reasons` are those that only the engine could know.
+    """
     times = latencies(rows)
-    reasons = generator_reasons(generator)
+    reasons = (*reasons, *generator_reasons(generator))
     return {
+        "loop": workload.loop,
+        "workload": to_json(workload),
+        "clocks": to_json(generator.clocks),
         "due": generator.due,
         "sent": generator.sent,
         "done": generator.done,

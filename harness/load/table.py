@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.load.rows import COLUMNS, ERROR_KINDS, PHASES, write_raw
+from harness.load.seconds import Columns
 
 _STAMPS = ("ready", "sent", "first_byte", "done")
 
@@ -44,6 +45,15 @@ class Table:
         self.finished += 1
         self.failed += 1
 
+    def columns(self) -> Columns:
+        """Views of the columns that seconds are counted from."""
+        return Columns(
+            due=np.frombuffer(self.due, np.int64),
+            done=np.frombuffer(self.done, np.int64),
+            error_kind=np.frombuffer(self.error_kind, np.uint8),
+            bytes_in=np.frombuffer(self.bytes_in, np.int64),
+        )
+
     def response_us(self, first: int, last: int, most: int = 500) -> dict[str, float]:
         """p50 of done − due among at most `most` answered rows of [first, last); empty if there are none."""
         stride = max(1, (last - first) // most)
@@ -51,13 +61,15 @@ class Table:
         answered = done > 0
         return {"p50": float(np.median((done - due)[answered])) / 1e3} if answered.any() else {}
 
-    def write(self, path: Path, run_id: str, worker: int, name: str, window_from_ns: int, until_ns: int) -> None:
-        """The rows due before `until_ns`, as a raw file."""
+    def write(
+        self, path: Path, run_id: str, name: str, window_from_ns: int, until_ns: int, worker: int = 0, workers: int = 1
+    ) -> None:
+        """The rows due before `until_ns`, as a raw file; `seq` is a row's place in the schedule that all workers share."""
         due = np.frombuffer(self.due, np.int64)
         count = int(np.searchsorted(due, until_ns))
         made = {
             "worker": np.full(count, worker),
-            "seq": np.arange(count),
+            "seq": worker % workers + workers * np.arange(count),
             "name": np.zeros(count),
             "phase": np.where(due[:count] < window_from_ns, PHASES.index("warmup"), PHASES.index("window")),
         }

@@ -35,7 +35,7 @@ def _late(generator: Generator) -> str:
         return ""
     return (
         f"the generator was later than 1 ms for {generator.late_over_1ms} of {generator.due} requests "
-        f"({share:.1%}, allowed {MOST_LATE_SHARE:.0%}): lower the rate or give it a CPU of its own"
+        f"({share:.1%}, allowed {MOST_LATE_SHARE:.0%}): lower the rate, give it a CPU of its own, or take a quieter machine"
     )
 
 

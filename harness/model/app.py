@@ -1,23 +1,33 @@
 """The units of the application itself, the same in every arm: only the address to which a call goes differs.
 
-The fan-out service reads one JSON document, `service.json`, whose shape is given by `service_document`.
+The fan-out service reads one JSON document, `service.json`, whose shape is given by `service_document`. A program of the user's
+own reads nothing of ours: harness.model.command says what it is told.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from pathlib import PurePath
 from typing import Any
 
+from harness.model import command
 from harness.model.mesh import Traffic
-from harness.model.plan import APP_PORT, FRONT_PORT, OBSERVE_PORT, File, Ready, Unit, address, replica_host
-from harness.model.topology import Service, Topology
+from harness.model.plan import APP_PORT, FRONT_PORT, OBSERVE_PORT, File, Ready, Unit, address, peer, replica_host
+from harness.model.program import Program
+from harness.model.topology import Command, Service, Topology
 
 Via = Callable[[str, Service], tuple[str, ...]]
 """From (caller's host, callee) to the endpoints `address:port` (may hold references) that the app sends to, in turn."""
 
 
-def direct(_host: str, callee: Service) -> tuple[str, ...]:
-    """No mesh: every replica of the callee, round robin in the app."""
-    return tuple(f"{address(replica_host(callee.name, n))}:{APP_PORT}" for n in range(callee.replicas))
+def direct_to(interposed: Container[str]) -> Via:
+    """No mesh: every replica of the callee, round robin in the app; those of `interposed` through what stands before them."""
+    return lambda _host, callee: tuple(
+        f"{peer(replica_host(callee.name, n), interposed)}:{APP_PORT}" for n in range(callee.replicas)
+    )
+
+
+direct = direct_to(())
+"""With nothing in between."""
 
 
 def through_sidecar(outbound_port: int) -> Via:
@@ -28,8 +38,8 @@ def through_sidecar(outbound_port: int) -> Via:
 def service_document(topology: Topology, service: Service, replica: int, traffic: Traffic, via: Via) -> dict[str, Any]:
     """What one replica of the fan-out service has to know, as JSON.
 
-    `calls` of a step start together. `endpoints` are used in turn, request by request, over keep-alive connections.
-    `front` is 0 except at the entry.
+    `calls` of a step start together; `sleeps_us` says how long each step takes at least. `endpoints` are used in turn, request by request, over keep-alive connections.
+    `front` is 0 except at the entry. A callee that isn't `stamped` doesn't tell when it received and answered.
     """
     host = replica_host(service.name, replica)
     work = service.work
@@ -54,6 +64,7 @@ def service_document(topology: Topology, service: Service, replica: int, traffic
             "idle": traffic.idle_timeout_s,
         },
         "steps": _steps(topology, service, host, via),
+        "sleeps_us": [step.sleep_us for step in service.script],
     }
 
 
@@ -67,11 +78,17 @@ def _steps(topology: Topology, service: Service, host: str, via: Via) -> list[li
                 "endpoints": list(via(host, topology.service(call.service))),
                 "request_bytes": call.request_bytes,
                 "probability": call.probability,
+                "stamped": topology.service(call.service).command is None,
             }
             for call in step.calls
         ]
         for step in service.script
     ]
+
+
+def entry_port(topology: Topology) -> int:
+    """Where load enters at the entry's host: the front door, which a program of the user's own doesn't have."""
+    return FRONT_PORT if topology.service(topology.entry).command is None else APP_PORT
 
 
 def app_units(
@@ -81,21 +98,50 @@ def app_units(
     units: list[Unit] = []
     for service in reversed(topology.services):
         for replica in range(service.replicas):
-            host = replica_host(service.name, replica)
-            document = service_document(topology, service, replica, traffic, via)
-            ports = document["ports"]
-            units.append(
-                Unit(
-                    name=host,
-                    role="app",
-                    host=host,
-                    service=service.name,
-                    program=service.program,
-                    args=("${dir}/service.json",),
-                    files=(File("service.json", json.dumps(document, indent=1)),),
-                    ports=tuple(port for port in (ports["app"], ports["observe"], ports["front"]) if port),
-                    ready=Ready(port=OBSERVE_PORT, path="/ready"),
-                    after=(after or {}).get(host, ()),
-                )
-            )
+            before = (after or {}).get(replica_host(service.name, replica), ())
+            if service.command is None:
+                units.append(_fanout_unit(topology, service, replica, traffic, via, before))
+            else:
+                units.append(_own_unit(topology, service, service.command, replica, via, before))
     return tuple(units)
+
+
+def _fanout_unit(
+    topology: Topology, service: Service, replica: int, traffic: Traffic, via: Via, after: tuple[str, ...]
+) -> Unit:
+    host = replica_host(service.name, replica)
+    document = service_document(topology, service, replica, traffic, via)
+    ports = document["ports"]
+    return Unit(
+        name=host,
+        role="app",
+        host=host,
+        service=service.name,
+        program=service.program,
+        args=("${dir}/service.json",),
+        files=(File("service.json", json.dumps(document, indent=1)),),
+        ports=tuple(port for port in (ports["app"], ports["observe"], ports["front"]) if port),
+        ready=Ready(port=OBSERVE_PORT, path="/ready"),
+        after=after,
+    )
+
+
+def _own_unit(
+    topology: Topology, service: Service, own: Command, replica: int, via: Via, after: tuple[str, ...]
+) -> Unit:
+    host = replica_host(service.name, replica)
+    endpoints = {call.service: via(host, topology.service(call.service)) for call in service.calls()}
+    (name, *arguments), environment = command.told(own, address(host), APP_PORT, replica, endpoints)
+    return Unit(
+        name=host,
+        role="app",
+        host=host,
+        service=service.name,
+        program=Program(name=str(PurePath(own.folder, name)) if "/" in name else name),
+        args=tuple(arguments),
+        environment=environment,
+        ports=(APP_PORT,),
+        ready=Ready(port=APP_PORT, path=own.ready),
+        after=after,
+        folder=own.folder,
+    )

@@ -35,7 +35,8 @@ class Traffic:
     """The settings that must be equal in every arm, because meshes' own defaults differ (retries 0 or 2, timeout none or 15 s).
 
     Every adapter writes each of them out; `policies` as far as the arm has their features, and nothing of the others: without
-    the features there are no retries, no access log and no trace context. Times in seconds, sizes in bytes.
+    the features there are no retries, no access log and no trace context. Times in seconds, sizes in bytes. Before the hosts of
+    `interposed` stands a relay of the harness's (harness.faults.wire): calls from other hosts go to `peer(host, interposed)`.
     """
 
     connect_timeout_s: float = 1.0
@@ -47,6 +48,7 @@ class Traffic:
     max_headers: int = 100
     buffer_bytes: int = 1024 * 1024
     policies: Policies = field(default_factory=Policies)
+    interposed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

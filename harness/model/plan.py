@@ -13,7 +13,7 @@ at launch:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +60,7 @@ class Ready:
 class Unit:
     """One process (or container): what to run, where, and how to tell that it is ready.
 
-    `after` names units that must be ready first. `ports` are those it binds on its host's address; the platform checks
+    It runs in `folder`, or without one in its own. `after` names units that must be ready first. `ports` are those it binds on its host's address; the platform checks
     that they are free. `identity` is the SPIFFE id that the unit must prove on the wire, "" for none.
     """
 
@@ -76,6 +76,7 @@ class Unit:
     after: tuple[str, ...] = ()
     service: str = ""
     identity: str = ""
+    folder: str = ""
     lifetime: Lifetime = "trial"
     stop_grace_s: float = 2.0
 
@@ -130,6 +131,16 @@ class Plan:
 def address(host: str) -> str:
     """The reference to a host's address."""
     return f"${{address.{host}}}"
+
+
+def wire_host(host: str) -> str:
+    """The host of the interposer before `host`; no replica's host ends so."""
+    return f"{host}-wire"
+
+
+def peer(host: str, interposed: Container[str]) -> str:
+    """The reference to where calls from other hosts to this one go: its own address, or that of the interposer before it."""
+    return address(wire_host(host) if host in interposed else host)
 
 
 def replica_host(service: str, replica: int) -> str:

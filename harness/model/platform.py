@@ -53,6 +53,37 @@ class Placement:
         return not set(self.system) & set(self.load)
 
 
+class Disturbing(Protocol):
+    """What faults may do to the units of a deployment. Stamps are CLOCK_MONOTONIC ns.
+
+    Pauses and kills end by themselves after `for_s`, also when the harness has died. While a unit is killed its end is no failure.
+    """
+
+    def pause(self, unit: str, for_s: float) -> int:
+        """Stop it, as a stalled machine would; when it was done."""
+        ...
+
+    def stopped(self, unit: str) -> bool:
+        """Whether the unit is paused now, as the system tells it."""
+        ...
+
+    def resume(self, unit: str) -> int:
+        """Let it go on, if it hasn't yet; when it did."""
+        ...
+
+    def kill(self, unit: str, for_s: float) -> int:
+        """Kill it; when it was done. It is gone when this returns."""
+        ...
+
+    def restart(self, unit: str) -> tuple[int, int]:
+        """Wait until it has been started again and is ready: when each was. EnvironmentFailure if it doesn't get ready."""
+        ...
+
+    def connections(self, unit: str) -> int:
+        """Open TCP connections to the unit's ports."""
+        ...
+
+
 class Deployment(Protocol):
     """A running plan. `close` ends every unit and is idempotent."""
 
@@ -62,6 +93,8 @@ class Deployment(Protocol):
     def placement(self) -> Placement: ...
     @property
     def units(self) -> Mapping[str, RunningUnit]: ...
+    @property
+    def disturb(self) -> Disturbing: ...
 
     def entry_url(self) -> str:
         """Where load enters, `http://address:port`."""

@@ -6,6 +6,16 @@ meshes commonly start with, and are listed with their reasons in docs/features.m
 
 from dataclasses import dataclass
 
+LOGGED = (
+    *("time", "direction", "method", "path", "host", "status", "flag"),
+    *("duration_us", "bytes_in", "bytes_out", "endpoint", "peer"),
+)
+"""`access-log`: the fields of a line, one JSON object in the sidecar's output for every request that is over, within two seconds.
+
+`time` is Unix time in seconds; `direction` is inbound or outbound; `flag` says why the sidecar answered itself, if it did; bytes are
+those of the bodies; `endpoint` is where the request went; `peer` is the caller's SPIFFE id. What there is none of is "", "-" or null.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:

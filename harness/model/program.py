@@ -10,6 +10,7 @@ class Program:
     `flags` go to the interpreter, before `-m`. `file` is the path inside `distribution` as its wheel records it.
     `hint` tells the user how to get the program when it is missing.
     `version_args` make the program print its version ("" = not asked).
+    `root` is a folder whose packages a module is taken from instead of the installed ones: another checkout.
     """
 
     name: str
@@ -19,3 +20,4 @@ class Program:
     file: str = ""
     version_args: tuple[str, ...] = ()
     hint: str = ""
+    root: str = ""

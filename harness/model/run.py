@@ -3,10 +3,26 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model.fault import Injection
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Whose behaviour the load is: a locustfile's users, or, with an empty name, the engine's own single request.
+
+    `name` is as it was asked for (built-in name or path), `digest` is of the file. `loop` is open (due times whatever becomes of
+    answers) or closed (a user waits for his answer; then `connections` is the number of users and there is no rate).
+    """
+
+    name: str = ""
+    digest: str = ""
+    loop: str = "open"
+    workers: int = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the generator was asked to do: Poisson or uniform arrivals, open loop, over keep-alive connections."""
+    """What the generator was asked to do: Poisson or uniform arrivals, open loop, over keep-alive connections; or a workload."""
 
     rate_rps: float
     warmup_s: float
@@ -16,6 +32,7 @@ class Load:
     seed: int = 1
     timeout_s: float = 15.0
     drain_s: float = 5.0
+    workload: Workload = Workload()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +45,23 @@ class ClockDomain:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerClock:
+    """A load worker's clock minus its master's: it lies between the two bounds, found by so many exchanges of messages."""
+
+    worker: int
+    boot_id: str
+    offset_low_ns: int
+    offset_high_ns: int
+    exchanges: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generator:
     """How the generator itself fared inside the window.
 
     `due` were scheduled, `sent` were written; `late_over_1ms` were ready more than 1 ms after due; `unsent_own_fault` were
-    not sent for the generator's fault (not for lack of a free connection); `lateness_us` has p50 and p99.
+    not sent for the generator's fault (not for lack of a free connection); `lateness_us` has p50 and p99. `clocks` has one
+    entry per worker, if there were workers.
     """
 
     due: int
@@ -48,6 +77,7 @@ class Generator:
     window_ns: int
     domain: ClockDomain
     domain_end: ClockDomain
+    clocks: tuple[WorkerClock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +161,4 @@ class Run:
     validity: Validity
     samples: list[dict[str, Any]] = field(default_factory=list)
     rows: str = ""
+    faults: tuple[Injection, ...] = ()

@@ -1,8 +1,8 @@
 """Topology: the services of the application under test and who calls whom. Values only; reading YAML is elsewhere."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from harness.model.program import Program
 
@@ -34,14 +34,34 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Calls that start together; the next step starts when all have answered."""
+    """Calls that start together; the next step starts when all have answered and, at the earliest, after `sleep_us`."""
 
     calls: tuple[Call, ...]
+    sleep_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program of the user's own in the place of the fan-out service; harness.model.app says what it is told.
+
+    `words` and the values of `environment` may hold placeholders (`{port}`, `{host}`, `{replica}`, `{url.NAME}`). It runs in
+    `folder`, and is ready when `ready` answers 200 (with "", when its port can be connected to). `digests` are of the words
+    that name files.
+    """
+
+    words: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    ready: str = ""
+    folder: str = ""
+    digests: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: its replicas, protocol, work per request and the script of calls it makes."""
+    """One service: its replicas, protocol, work per request and the script of calls it makes.
+
+    With a `command`, `script` says whom it may call; what it really does is its own affair, and nobody sees it from inside.
+    """
 
     name: str
     program: Program
@@ -49,6 +69,7 @@ class Service:
     protocol: Protocol = "http"
     work: Work = field(default_factory=Work)
     script: tuple[Step, ...] = ()
+    command: Command | None = None
 
     def calls(self) -> tuple[Call, ...]:
         """All call sites in script order; the position is the call-site index of a hop id."""
@@ -72,12 +93,13 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A directed acyclic graph of services; load enters at `entry`."""
+    """A directed acyclic graph of services; load enters at `entry`. `notes` say what of its file can't be honoured or measured."""
 
     name: str
     entry: str
     services: tuple[Service, ...]
     digest: str = ""
+    notes: tuple[str, ...] = ()
 
     def service(self, name: str) -> Service:
         """The service of that name (it exists: the loader checked)."""
@@ -92,3 +114,21 @@ class Topology:
         for service in self.services:
             for index, call in enumerate(service.calls()):
                 yield Hop(service.name, index, call.service, protocols[call.service])
+
+
+def document(topology: Topology) -> dict[str, Any]:  # Any: JSON values
+    """What results hold of a topology and its digest is made of: all but paths of this machine and notes.
+
+    Keys that came later are left out where they aren't used, so that a topology keeps the digest it always had.
+    """
+    content = asdict(topology)
+    del content["notes"]
+    for service in content["services"]:
+        if service["command"] is None:
+            del service["command"]
+        else:
+            del service["command"]["folder"]
+        for step in service["script"]:
+            if not step["sleep_us"]:
+                del step["sleep_us"]
+    return content

@@ -15,13 +15,14 @@ def check_free(plan: Plan, addresses: Mapping[str, str]) -> None:
     for unit in plan.units:
         for port in unit.ports:
             address = addresses[unit.host]
-            if not _free(address, port):
+            if not free(address, port):
                 raise EnvironmentFailure(
                     f"port {port} on {address}, which unit {unit.name!r} needs, is taken{_holder(address, port)}: end that program"
                 )
 
 
-def _free(address: str, port: int) -> bool:
+def free(address: str, port: int) -> bool:
+    """Whether it can be bound now; EnvironmentFailure if that fails for another reason than being taken."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -16,6 +16,7 @@ from harness.model.platform import Placement, RunningUnit, Usage
 from harness.platforms import counters, programs
 from harness.platforms.addresses import AddressBlock
 from harness.platforms.confine import confine
+from harness.platforms.disturbed import Disturbed
 from harness.platforms.ports import check_free
 from harness.platforms.readiness import is_ready
 from harness.platforms.references import resolve_unit
@@ -101,6 +102,7 @@ class ProcessDeployment:
         self._addresses = addresses
         self._workspace = workspace
         self._supervised = supervised
+        self.disturb = Disturbed(plan, self.units, supervised, placement.system, self.check)
 
     def start(self, lookup: "References") -> None:
         """Start each unit as soon as those before it (`after`) are ready; return when all are.
@@ -122,9 +124,7 @@ class ProcessDeployment:
             if self._is_ready(unit):
                 ready.add(unit.name)
             elif time.monotonic() > give_up:
-                raise EnvironmentFailure(
-                    f"unit {unit.name!r} isn't ready after {unit.ready and unit.ready.within_s} s{self._tail(unit.name)}"
-                )
+                raise self._late(unit)
             else:
                 starting.append((unit, give_up))
                 time.sleep(POLL_S / len(starting))
@@ -146,12 +146,20 @@ class ProcessDeployment:
             unit.name,
             argv,
             ENVIRONMENT | dict(resolved.environment),
-            folder,
+            Path(unit.folder) if unit.folder else programs.import_folder(unit.program) or folder,
             log,
             sorted({*self.placement.system, *self.placement.load}),
         )
         self.units[unit.name] = RunningUnit(
             unit.name, unit.role, unit.service, unit.host, self._addresses[unit.host], pid, log
+        )
+
+    def _late(self, unit: Unit) -> EnvironmentFailure:
+        assert unit.ready is not None
+        asked = f"GET {unit.ready.path} there doesn't answer 200" if unit.ready.path else "nothing listens there"
+        where = f"{self._addresses[unit.host]}:{unit.ready.port}"
+        return EnvironmentFailure(
+            f"unit {unit.name!r} isn't ready after {unit.ready.within_s} s on {where}: {asked}{self._tail(unit.name)}"
         )
 
     def _is_ready(self, unit: Unit) -> bool:
@@ -165,7 +173,7 @@ class ProcessDeployment:
 
     def usage(self, unit: str, *, memory: bool = True) -> Usage:
         try:
-            return counters.usage(self.units[unit].pid, memory=memory)
+            return self.disturb.usage(unit, memory=memory)
         except OSError as error:
             self._supervised.await_exit(unit, EXIT_TOLD_WITHIN_S)
             self.check()
@@ -178,7 +186,7 @@ class ProcessDeployment:
         self._supervised.poll()
         for name in self.units:
             status = self._supervised.exits.get(name)
-            if status is not None:
+            if status is not None and name not in self.disturb.away:
                 how = f"by signal {-status}" if status < 0 else f"with status {status}"
                 raise EnvironmentFailure(f"unit {name!r} ended {how}{self._tail(name)}")
 
@@ -186,8 +194,9 @@ class ProcessDeployment:
         return self._workspace / "identities" / name
 
     def close(self) -> None:
+        self.disturb.undo()
         self._supervised.stop({unit.name: unit.stop_grace_s for unit in self.plan.units if unit.name in self.units})
-        self.units = {}
+        self.units.clear()
 
     def _tail(self, name: str) -> str:
         try:

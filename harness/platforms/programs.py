@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,10 +20,22 @@ VERSION_WITHIN_S = 10
 def command(program: Program) -> tuple[str, ...]:
     """The words that start it, without arguments. EnvironmentFailure with the program's own hint if it is missing."""
     if program.module:
-        if _module_file(program.module) is None:
+        if not _is_there(program):
             raise _missing(program)
         return (sys.executable, *program.flags, *_bytecode_cache(program), "-m", program.module)
     return (str(_file(program)),)
+
+
+def import_folder(program: Program) -> Path | None:
+    """The folder in which to start it, since Python's `-m` looks there first; None if any will do."""
+    return Path(program.root) if program.root else None
+
+
+def _is_there(program: Program) -> bool:
+    if not program.root:
+        return _module_file(program.module) is not None
+    path = Path(program.root).joinpath(*program.module.split("."))
+    return (path / "__main__.py").is_file() or path.with_suffix(".py").is_file()
 
 
 def _bytecode_cache(program: Program) -> tuple[str, ...]:
@@ -38,8 +51,8 @@ def _bytecode_cache(program: Program) -> tuple[str, ...]:
 
 def describe(program: Program) -> dict[str, str]:
     """Name, version and digest (of its file, or of all Python files of its package), without a path of this machine."""
-    path = _package_folder(program.module) if program.module else _file(program)
-    return {"name": program.name, "version": _version(program), "digest": _digest(path)}
+    path = _package_folder(program) if program.module else _file(program)
+    return {"name": program.name, "version": _version(program), "digest": digest_of(path)}
 
 
 def _file(program: Program) -> Path:
@@ -80,17 +93,28 @@ def _module_file(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin else None
 
 
-def _package_folder(module: str) -> Path:
+def _package_folder(program: Program) -> Path:
     """The folder of `a.b` for a module `a.b.c`: what lies beside a program is part of it."""
-    file = _module_file(".".join(module.split(".")[:2]))
+    package = program.module.split(".")[:2]
+    if program.root:
+        return Path(program.root).joinpath(*package)
+    file = _module_file(".".join(package))
     if file is None:
-        raise EnvironmentFailure(f"module {module} is missing: install the package that has it")
+        raise EnvironmentFailure(f"module {program.module} is missing: install the package that has it")
     return file.parent
+
+
+def version_of_tree(root: Path) -> str:
+    """The version that a checkout's pyproject.toml states, `unknown` if it states none."""
+    try:
+        return str(tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"])
+    except (OSError, ValueError, LookupError):
+        return "unknown"
 
 
 def _version(program: Program) -> str:
     if program.module:
-        return metadata.version("hoptax")
+        return version_of_tree(Path(program.root)) if program.root else metadata.version("hoptax")
     if not program.version_args:
         return ""
     words = (*command(program), *program.version_args)
@@ -100,11 +124,17 @@ def _version(program: Program) -> str:
         raise EnvironmentFailure(
             f"program {program.name!r} doesn't tell its version ({error}): is it broken?"
         ) from error
-    return " ".join(done.stdout.split())
+    return _without_path(words[0], " ".join(done.stdout.split()))
+
+
+def _without_path(path: str, told: str) -> str:
+    """Envoy opens its version with its own path, which is nobody's business in a result that is passed on."""
+    return told.replace(path, Path(path).name)
 
 
 @cache
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Sixteen hex digits over a file, or over all Python files below a folder."""
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
         digest.update(hashlib.sha256(file.read_bytes()).digest())

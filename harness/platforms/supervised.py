@@ -36,6 +36,7 @@ class Supervised:
         self.pids: dict[str, int] = {}
         self.exits: dict[str, int] = {}
         self._failures: dict[str, str] = {}
+        self._stamps: dict[tuple[str, str], int] = {}
         words = [sys.executable, "-S", "-E", supervisor.__file__, *map(str, [theirs.fileno(), folder, *holding])]
         self._process = subprocess.Popen(
             words,
@@ -71,6 +72,45 @@ class Supervised:
     def signal(self, name: str, number: int) -> None:
         """Send a signal to a running unit."""
         self._send({"op": "signal", "name": name, "signal": number})
+
+    def pause(self, name: str, for_s: float) -> int:
+        """Stop the unit's processes for so long; returns when it was done, CLOCK_MONOTONIC ns."""
+        return self._disturb(name, {"op": "pause", "for_s": for_s}, "paused")
+
+    def resumed(self, name: str, within_s: float) -> int:
+        """When the paused unit went on; returns once it has."""
+        return self._await_stamp(name, "resumed", within_s)
+
+    def kill(self, name: str, for_s: float, cpus: Sequence[int]) -> int:
+        """SIGKILL, and a new start on these CPUs after `for_s`; returns when it was killed, and only once it is gone."""
+        self._stamps.pop((name, "started"), None)
+        at_ns = self._disturb(name, {"op": "kill", "for_s": for_s, "cpus": list(cpus)}, "killed")
+        self._await(lambda: name in self.exits or (name, "started") in self._stamps)
+        return at_ns
+
+    def restarted(self, name: str, within_s: float) -> int:
+        """When the killed unit was started again; returns once it is. Its pid is in `pids` then."""
+        at_ns = self._await_stamp(name, "started", within_s)
+        if name in self._failures:
+            raise EnvironmentFailure(f"unit {name!r} can't be started again: {self._failures.pop(name)}")
+        return at_ns
+
+    def undo(self, name: str) -> None:
+        """Let a paused unit go on at once; a killed one isn't started again if it hasn't been yet."""
+        self._stamps.pop((name, "undone"), None)
+        self._send({"op": "undo", "name": name})
+        self._await_stamp(name, "undone", 0.0)
+
+    def _disturb(self, name: str, command: Mapping[str, Any], event: str) -> int:  # Any: JSON values
+        for each in (event, "resumed"):
+            self._stamps.pop((name, each), None)
+        self._send({"name": name, **command})
+        self._await(lambda: (name, event) in self._stamps or name in self.exits)
+        return self._stamps.get((name, event), 0)
+
+    def _await_stamp(self, name: str, event: str, within_s: float) -> int:
+        self._await(lambda: (name, event) in self._stamps or name in self._failures, extra_s=within_s)
+        return self._stamps.get((name, event), 0)
 
     def poll(self) -> None:
         """Take in what the supervisor has told so far."""
@@ -154,9 +194,12 @@ class Supervised:
 
     def _note(self, event: Mapping[str, Any]) -> None:  # Any: JSON values
         name = str(event["name"])
-        if event["event"] == "started":
-            self.pids[name] = int(event["pid"])
+        if event["event"] == "exited":
+            self.exits[name] = int(event["status"])
         elif event["event"] == "failed":
             self._failures[name] = str(event["error"])
         else:
-            self.exits[name] = int(event["status"])
+            self._stamps[name, event["event"]] = int(event.get("at_ns", 0))
+        if event["event"] == "started":
+            self.pids[name] = int(event["pid"])
+            self.exits.pop(name, None)

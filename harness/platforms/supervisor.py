@@ -1,5 +1,6 @@
 """The supervisor: one small process that starts all units, is their subreaper, and ends them when the pipe to hoptax closes.
 
+It also pauses and kills units for faults, and undoes that at its own time, whether hoptax is still there or not.
 A program of its own, run by file name and importing the standard library alone. It doesn't rely on parent-death signals: hoptax
 may end normally, by an exception, by a signal or by kill -9, and in every case the kernel closes the pipe.
 
@@ -11,9 +12,13 @@ FD is a connected Unix socket; FOLDER is removed at the end (it holds keys); eac
     {"op": "start", "name": …, "argv": […], "env": {…}, "cwd": …, "log": …, "cpus": […]}
     {"op": "stop", "name": …, "grace_s": 2.0}
     {"op": "signal", "name": …, "signal": 19}
+    {"op": "pause", "name": …, "for_s": 1.0}                   stops its whole process group; it goes on after `for_s`
+    {"op": "kill", "name": …, "for_s": 1.0, "cpus": […]}       SIGKILL to the group; started again, as before, after `for_s`
+    {"op": "undo", "name": …}                                  lets a paused unit go on now; forgets to start a killed one
 
 Events go back the same way: {"event": "started", "name": …, "pid": …}, {"event": "failed", "name": …, "error": …},
-{"event": "exited", "name": …, "status": …} (status as subprocess has it: minus the signal's number if a signal ended it).
+{"event": "exited", "name": …, "status": …} (status as subprocess has it: minus the signal's number if a signal ended it),
+and paused, resumed, killed, undone. Those of faults, and started, have `at_ns`: CLOCK_MONOTONIC right after the deed.
 """
 
 import ctypes
@@ -43,6 +48,9 @@ class Supervisor:
         self.names: dict[int, str] = {}
         self.pids: dict[str, int] = {}
         self.kill_at: dict[str, float] = {}
+        self.commands: dict[str, dict] = {}  # type: ignore[type-arg]  # JSON values of mixed types
+        self.resume_at: dict[str, float] = {}
+        self.restart_at: dict[str, float] = {}
         self.cpus = os.sched_getaffinity(0)
 
     def run(self) -> None:
@@ -62,34 +70,66 @@ class Supervisor:
                 if woken in ready:
                     os.read(woken, 4096)
                 self._reap()
-                self._kill_late()
+                self._act_when_due()
                 if self.channel.fileno() in ready and not self._receive():
                     return
 
     def _patience(self) -> float | None:
-        return max(0.0, min(self.kill_at.values()) - time.monotonic()) if self.kill_at else None
+        times = [*self.kill_at.values(), *self.resume_at.values(), *self.restart_at.values()]
+        return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _receive(self) -> bool:
         try:
             data = self.channel.recv(1 << 20)
         except OSError:
-            return False
-        if not data:
-            return False
+            data = b""
         *lines, self.buffer = (self.buffer + data).split(b"\n")
         for line in lines:
             self._obey(json.loads(line))
-        return True
+        return bool(data)
 
     def _obey(self, command: dict[str, object]) -> None:
         name, op = str(command["name"]), command["op"]
         if op == "start":
             self._start(name, command)
-        elif name in self.pids and op == "stop":
+        elif op == "undo":
+            self.undo(name)
+        elif name not in self.pids:
+            return
+        elif op == "stop":
             self.kill_at[name] = time.monotonic() + float(str(command["grace_s"]))
             self._signal(name, signal.SIGTERM)
-        elif name in self.pids and op == "signal":
+        elif op == "signal":
             self._signal(name, int(str(command["signal"])))
+        else:
+            self._disturb(name, command)
+
+    def _disturb(self, name: str, command: dict[str, object]) -> None:
+        """The whole group, which is the unit's alone: it leads a session of its own."""
+        until = time.monotonic() + float(str(command["for_s"]))
+        if command["op"] == "pause":
+            self._signal_group(name, signal.SIGSTOP, "paused")
+            self.resume_at[name] = until
+        elif command["op"] == "kill":
+            self.commands[name] |= {"cpus": command["cpus"]}
+            self._signal_group(name, signal.SIGKILL, "killed")
+            self.restart_at[name] = until
+
+    def undo(self, name: str) -> None:
+        """Heal it now: let it go on, forget to start it."""
+        if name in self.resume_at:
+            self._resume(name)
+        self.restart_at.pop(name, None)
+        self._tell({"event": "undone", "name": name})
+
+    def _resume(self, name: str) -> None:
+        del self.resume_at[name]
+        self._signal_group(name, signal.SIGCONT, "resumed")
+
+    def _signal_group(self, name: str, number: int, event: str) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pids[name], number)
+        self._tell({"event": event, "name": name, "at_ns": time.monotonic_ns()})
 
     def _start(self, name: str, command: dict) -> None:  # type: ignore[type-arg]  # JSON values of mixed types
         """Spawned with our own folder and CPUs set for the moment, so that nothing runs between fork and exec."""
@@ -111,8 +151,8 @@ class Supervisor:
         finally:
             os.chdir("/")
             os.sched_setaffinity(0, self.cpus)
-        self.names[pid], self.pids[name] = name, pid
-        self._tell({"event": "started", "name": name, "pid": pid})
+        self.names[pid], self.pids[name], self.commands[name] = name, pid, command
+        self._tell({"event": "started", "name": name, "pid": pid, "at_ns": time.monotonic_ns()})
 
     def _signal(self, name: str, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -125,16 +165,23 @@ class Supervisor:
         for name in ended:
             del self.pids[name]
             self.kill_at.pop(name, None)
+            self.resume_at.pop(name, None)
         if ended and not self.pids:
             end_all()
         for name, status in ended.items():
             self._tell({"event": "exited", "name": name, "status": os.waitstatus_to_exitcode(status)})
 
-    def _kill_late(self) -> None:
-        now = time.monotonic()
-        for name in [name for name, at in self.kill_at.items() if at <= now]:
+    def _act_when_due(self) -> None:
+        """Kill who didn't end in time; undo faults whose time is over. A killed unit is started only once it is gone."""
+        for name in due(self.kill_at):
             del self.kill_at[name]
             self._signal(name, signal.SIGKILL)
+        for name in due(self.resume_at):
+            self._resume(name)
+        for name in due(self.restart_at):
+            if name not in self.pids:
+                del self.restart_at[name]
+                self._start(name, self.commands[name])
 
     def _tell(self, event: dict[str, object]) -> None:
         with suppress(OSError):
@@ -146,6 +193,11 @@ def _reaped() -> tuple[int, int]:
         return os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
         return 0, 0
+
+
+def due(times: dict[str, float]) -> list[str]:
+    """Names whose time has come."""
+    return [name for name, at in times.items() if at <= time.monotonic()]
 
 
 def descendants(root: int) -> set[int]:
@@ -184,9 +236,12 @@ def main() -> None:
     channel = socket.socket(fileno=int(channel_fd))
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "this kernel makes no process a subreaper, so daemons could outlive the run")
+    supervisor = Supervisor(channel)
     try:
-        Supervisor(channel).run()
+        supervisor.run()
     finally:
+        for name in {*supervisor.resume_at, *supervisor.restart_at}:
+            supervisor.undo(name)
         end_all()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -57,6 +57,7 @@ def _second(offset: int, counts: list[Json]) -> dict[str, Any]:  # Any: JSON val
         "second": offset,
         "calls": _sum(counts, "calls"),
         "errors": _sum(counts, "errors"),
+        "retried": _sum(counts, "retried"),
         "transit_p50_us": None if middle is None else middle / 1000,
     }
 

@@ -3,14 +3,12 @@
 import hashlib
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-BUSY_SHARE = 0.5
-STEAL_SHARE = 0.02
 MEMORY_STEP_GIB = 4
 
 
@@ -23,11 +21,11 @@ def facts() -> dict[str, Any]:  # Any: JSON values
         "cpus": len(cpus),
         "cores": psutil.cpu_count(logical=False) or len(cpus),
         "smt": _text("/sys/devices/system/cpu/smt/active") == "1",
-        "governor": _text(f"/sys/devices/system/cpu/cpu{cpus[0]}/cpufreq/scaling_governor") or "none",
+        "governor": governor(cpus[0]),
         "memory_bytes": psutil.virtual_memory().total,
         "kernel": platform.release(),
         "architecture": platform.machine(),
-        "clock_source": _text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "clock_source": clock_source(),
         "hypervisor": "hypervisor" in _text("/proc/cpuinfo"),
         "cgroup": 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         "python": platform.python_version(),
@@ -45,16 +43,19 @@ def machine_class(found: Mapping[str, Any]) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def warnings(found: Mapping[str, Any]) -> Iterator[str]:
-    """What makes this machine noisy, as sentences."""
-    busy = found["load_average"] / found["cpus"]
-    if busy > BUSY_SHARE:
-        yield (
-            f"the machine was busy before the run: load average {found['load_average']} on {found['cpus']} CPUs, "
-            f"quiet is below {BUSY_SHARE * found['cpus']:g}; end other programs"
-        )
-    if found["steal_share"] > STEAL_SHARE:
-        yield f"the hypervisor took {found['steal_share']:.1%} of the CPU time since boot: figures move with its other guests"
+def governor(cpu: int) -> str:
+    """Who sets that CPU's clock rate; `none` where the kernel doesn't, as in most virtual machines."""
+    return _text(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor") or "none"
+
+
+def clock_source() -> str:
+    """What CLOCK_MONOTONIC is read from; "" where the kernel doesn't tell."""
+    return _text("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+def memory_available_bytes() -> int:
+    """What programs can have without others being swapped out."""
+    return int(psutil.virtual_memory().available)
 
 
 def _cpu_model() -> str:

@@ -102,7 +102,7 @@ def machine_section(name: str, title: str, manifest: Document) -> Html:
         name,
         title,
         pair(
-            table(["fact", "value"], _flat(manifest["machine"]), "Machine", "words"),
+            table(["fact", "value"], _flat({**manifest["machine"], **manifest.get("facts", {})}), "Machine", "words"),
             table(["placement", "value"], cpus, "Who ran where", "words"),
         ),
     )

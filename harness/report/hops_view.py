@@ -22,9 +22,15 @@ from harness.report.elements import (
 from harness.report.figures import PER_HOP, Figures, Subject
 from harness.report.layers import Call
 from harness.report.numbers import Estimate, Unit, figure, plain, unit_for, value_of
-from harness.report.picture import Label, Service, graph, tree
+from harness.report.picture import Label, graph, tree
+from harness.report.topology_view import calls_of, services_of
 
 US = Unit("µs")
+WHOLE = "hop_elapsed"
+OWN_PROGRAMS = (
+    "A program of the user's own doesn't tell when a call reached it or left it: calls to it are shown as a whole, with what it does "
+    "itself, and are marked so; calls by it are not timed."
+)
 PARTS = (
     ("hop_request", "request leg", "p-leg1"),
     ("hop_callee", "callee", "p-leg2"),
@@ -35,7 +41,7 @@ Document = Mapping[str, Any]  # Any: a topology as the manifest holds it
 
 def hops_section(name: str, title: str, figures: Figures, topology: Document) -> Html:
     """The topology with what each hop costs, and the table of the same."""
-    services, calls = list(_services(topology)), list(_calls(topology))
+    services, calls = list(services_of(topology)), list(calls_of(topology))
     if not calls:
         return section(name, title, paragraph("This topology has one service and no hop."))
     labels = {call.id: Label(tuple(_lines(figures, call.id)), _tip(figures, call)) for call in calls}
@@ -49,6 +55,7 @@ def hops_section(name: str, title: str, figures: Figures, topology: Document) ->
         name,
         title,
         paragraph(_told(figures)),
+        paragraph(OWN_PROGRAMS) if any(service.get("command") for service in topology["services"]) else "",
         arm_legend(figures.arms),
         scrolled(wide + narrow, named),
         _table(figures, calls),
@@ -62,25 +69,8 @@ def _told(figures: Figures) -> str:
     return f"At each call: what the arm adds to the median of the hop's own time over {figures.reference}, in µs with its 95 % interval. {own}"
 
 
-def _services(topology: Document) -> Iterator[Service]:
-    for service in topology["services"]:
-        notes = ["entry"] if service["name"] == topology["entry"] else []
-        notes += [f"{service['replicas']} replicas"] if service["replicas"] > 1 else []
-        yield Service(service["name"], ", ".join(notes))
-
-
-def _calls(topology: Document) -> Iterator[Call]:
-    """Every call site with the id that results know it by (harness.model.topology.Hop)."""
-    protocols = {service["name"]: service["protocol"] for service in topology["services"]}
-    for service in topology["services"]:
-        made = [call for step in service["script"] for call in step["calls"]]
-        for index, call in enumerate(made):
-            callee = call["service"]
-            yield Call(f"{service['name']}#{index}>{callee}/{protocols[callee]}", service["name"], callee)
-
-
 def _lines(figures: Figures, hop: str) -> Iterator[tuple[int, str]]:
-    subject = Subject("hop", hop, "hop", "p50")
+    subject = _subject(figures, hop)
     for style, arm in enumerate(figures.arms):
         if arm == figures.reference and len(figures.arms) > 1:
             continue
@@ -88,7 +78,18 @@ def _lines(figures: Figures, hop: str) -> Iterator[tuple[int, str]]:
         found = figures.added(arm, subject) if added else figures.absolute(arm, subject)
         if found is not None:
             value, interval = figure(found, US, signed=added)
-            yield style, f"{value} {interval}" if interval.startswith("[") else value
+            whole = " (whole)" if subject.metric == WHOLE else ""
+            yield style, f"{value} {interval}{whole}" if interval.startswith("[") else f"{value}{whole}"
+
+
+def _subject(figures: Figures, hop: str) -> Subject:
+    """The hop's own time; where only the whole call is known, that."""
+    own, whole = (Subject("hop", hop, metric, "p50") for metric in ("hop", WHOLE))
+
+    def known(subject: Subject) -> bool:
+        return any(value_of(figures.absolute(arm, subject)) is not None for arm in figures.arms)
+
+    return whole if known(whole) and not known(own) else own
 
 
 def _tip(figures: Figures, call: Call) -> str:
@@ -109,12 +110,17 @@ def _table(figures: Figures, calls: Sequence[Call]) -> Html:
         head.append(joined([arm_name(style, arm), Html("<br>"), element("span", what, "muted")]))
     rows: list[list[object]] = []
     for hop in [*(call.id for call in calls), PER_HOP]:
-        subject = Subject("hop", hop, "hop", "p50")
+        subject = _subject(figures, hop)
         found = [
             figures.absolute(a, subject) if a == figures.reference else figures.added(a, subject) for a in figures.arms
         ]
         signed = [arm != figures.reference for arm in figures.arms]
-        rows.append([hop, *(_cell(each, US, signed=s) for each, s in zip(found, signed, strict=True))])
+        rows.append(
+            [
+                f"{hop} (whole call)" if subject.metric == WHOLE else hop,
+                *(_cell(each, US, signed=s) for each, s in zip(found, signed, strict=True)),
+            ]
+        )
     return table(head, rows, "Each hop's own time, and what an arm adds to it; 95 % intervals over rounds")
 
 
@@ -126,7 +132,7 @@ def _cell(found: Estimate | None, unit: Unit, *, signed: bool = False) -> Html:
 
 def parts_section(name: str, title: str, figures: Figures, topology: Document) -> Html:
     """Request leg, callee and response leg of every hop, stacked, with the table."""
-    calls = list(_calls(topology))
+    calls = list(calls_of(topology))
     stacks = [stack for call in calls for stack in _stacks(figures, call)]
     if not stacks:
         return Html("")

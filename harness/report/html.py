@@ -1,16 +1,20 @@
 """The report as one self-contained page: no script, no network, the same bytes for the same result. It computes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.analysis.pairing import Cell as Pair
-from harness.analysis.pairing import pair
+from harness.analysis.pairing import Pairing, pair
 from harness.analysis.series import answers_by_arm, role_costs
 from harness.analysis.summary import Measured
+from harness.report.ablation_table import TITLE, ablation_table, without_steps
+from harness.report.ablation_view import ablation_section
 from harness.report.cost_view import cost_section
 from harness.report.elements import Html, element, joined, paragraph
 from harness.report.facts_view import machine_section, manifest_section, trust_section
+from harness.report.fault_table import fault_headline, of_cell
+from harness.report.faults_view import faults_section
 from harness.report.figures import Cell, Figures, cells
 from harness.report.hops_view import hops_section, parts_section
 from harness.report.latency_view import latency_section
@@ -45,13 +49,16 @@ def render(result: Measured, summary: Summary) -> str:
         parts.extend(_cell_parts(result, summary, cell, index, suffix))
     parts.extend(_common_parts(result))
     kept = [part for part in (judged, *parts) if part.content]
-    title = f"What a mesh costs: {manifest['experiment']}"
-    top = [_head(title, manifest), verdict_banner(summary), state(summary), _nav(kept)]
+    asked = "How a mesh takes faults" if summary.get("faults") else "What a mesh costs"
+    title = f"{asked}: {manifest['experiment']}"
+    top = [_head(title, manifest, summary), verdict_banner(summary), state(summary), _nav(kept)]
     return document(title, joined([*top, *(part.content for part in kept)]))
 
 
-def _head(title: str, manifest: Mapping[str, Any]) -> Html:
-    arms = ", ".join(arm["id"] for arm in manifest["arms"])
+def _head(title: str, manifest: Mapping[str, Any], summary: Summary) -> Html:
+    shown = [arm["id"] for arm in without_steps(summary)["arms"]]
+    more = len(manifest["arms"]) - len(shown)
+    arms = ", ".join(shown) + (f" and {more} arms with one feature more than their base" if more else "")
     topologies = ", ".join(topology["name"] for topology in manifest["topologies"])
     rounds = manifest["rounds"]
     told = f"{arms} on {topologies}; {rounds} round{'' if rounds == 1 else 's'}; started {manifest.get('started_utc', 'at an unknown time')}"
@@ -65,14 +72,23 @@ def _nav(parts: Sequence[Part]) -> Html:
 
 def _cell_parts(result: Measured, summary: Summary, cell: Cell, index: int, suffix: str) -> Iterator[Part]:
     """The sections of one topology under one load."""
-    manifest, figures = result.manifest, Figures(summary, cell)
+    manifest, figures = result.manifest, Figures(without_steps(summary), cell)
     topology = next(each["document"] for each in manifest["topologies"] if each["name"] == cell.topology)
-    paired = pair(result.runs, Pair(cell.topology, cell.load), figures.arms, manifest["rounds"])
+    paired = _paired(result, summary, figures)
 
     def part(name: str, title: str, draw: Callable[..., Html], *of: object) -> Part:
         return Part(f"{name}-{index}", title + suffix, draw(f"{name}-{index}", title + suffix, *of))
 
-    yield part("added", "What each arm adds", headline_section, headline(manifest, summary, cell), figures)
+    if summary.get("faults"):
+        runs = [run for run in result.runs if (run.topology, run.load_name) == (cell.topology, cell.load)]
+        rows = {arm: [(run, result.rows(run.id)) for run in runs if run.arm == arm] for arm in figures.arms}
+        shown = fault_headline(manifest, summary, cell)
+        yield part("faults", "Faults", faults_section, shown, of_cell(summary, cell), rows)
+        return
+    yield part(
+        "added", "What each arm adds", headline_section, headline(manifest, without_steps(summary), cell), figures
+    )
+    yield part("ablation", TITLE, ablation_section, ablation_table(summary, cell), figures.arms)
     if not paired.rounds:
         return
     answers = answers_by_arm(paired, result.rows)
@@ -83,6 +99,13 @@ def _cell_parts(result: Measured, summary: Summary, cell: Cell, index: int, suff
     yield part("cost", "CPU and memory", cost_section, figures, role_costs(paired))
     yield part("rounds", "Rounds", rounds_section, figures, answers, paired.rounds)
     yield part("time", "Over the window", time_section, figures, answers, window_s)
+
+
+def _paired(result: Measured, summary: Summary, figures: Figures) -> Pairing:
+    """The rounds that count for every arm of the result, with the runs of those arms that the page draws."""
+    every = [arm["id"] for arm in summary["arms"]]
+    whole = pair(result.runs, Pair(figures.cell.topology, figures.cell.load), every, result.manifest["rounds"])
+    return replace(whole, runs={arm: whole.runs[arm] for arm in figures.arms})
 
 
 def _common_parts(result: Measured) -> Iterator[Part]:

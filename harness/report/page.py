@@ -72,6 +72,7 @@ svg text{fill:var(--text)}
 svg .tick{fill:var(--muted);font-size:12px}
 svg .axis{fill:var(--muted);font-size:13px}
 svg .strong{font-weight:650}
+svg .halo{paint-order:stroke;stroke:var(--bg);stroke-width:4px}
 .grid{stroke:var(--grid);stroke-width:1}
 .frame{stroke:var(--muted);stroke-width:1}
 .line{fill:none;stroke-width:2.2;stroke-linejoin:round}
@@ -86,6 +87,8 @@ svg .strong{font-weight:650}
 .judged-end{fill:var(--text)}.allowed{fill:var(--good-bg);stroke:none}.limit{stroke:var(--text);stroke-width:1.5}
 .outcome{font-weight:650;white-space:nowrap}.outcome.pass{color:var(--good)}.outcome.fail,.outcome.invalid{color:var(--bad)}.outcome.inconclusive{color:var(--warn)}
 .part{stroke:var(--bg);stroke-width:1}
+.fault-fine{fill:var(--app)}.fault-late{fill:var(--control)}.fault-lost{fill:var(--bad);stroke:var(--text);stroke-width:.8}
+.fault-mark{stroke:var(--text);stroke-width:1.2;stroke-dasharray:4 3}
 COLOURS
 @media (max-width:680px){main{padding:20px 16px 48px}h1{font-size:24px}svg.wide{display:none}svg.narrow{display:block}
 th,td{padding:5px 0 5px 9px}td .ci{display:block;margin:0;min-width:0;text-align:right;font-size:12px}table{font-size:14px;min-width:0}

@@ -86,10 +86,12 @@ def headline(manifest: Mapping[str, Any], summary: Mapping[str, Any], cell: Cell
 
 def load_words(load: Mapping[str, Any]) -> str:
     """`420 requests/s (poisson arrivals, 16 connections), window 5 s after 2 s warm-up`."""
-    return (
-        f"{load['rate_rps']:,g} requests/s ({load['arrivals']} arrivals, {load['connections']} connections), "
-        f"window {load['window_s']:g} s after {load['warmup_s']:g} s warm-up"
-    )
+    window = f"window {load['window_s']:g} s after {load['warmup_s']:g} s warm-up"
+    workload = load.get("workload", {})
+    if workload.get("loop") == "closed":
+        return f"{load['connections']} users of {workload['name']} (closed loop: each waits for its answers), {window}"
+    users = f", users of {workload['name']}" if workload.get("name") else ""
+    return f"{load['rate_rps']:,g} requests/s ({load['arrivals']} arrivals, {load['connections']} connections){users}, {window}"
 
 
 def _caveat(figures: Figures, rounds: int) -> str:

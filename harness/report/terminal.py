@@ -3,14 +3,18 @@
 Nothing hangs on colour; when the arms don't fit side by side, the table goes on below with the rest of them.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from harness.report.ablation_table import ABOUT, TITLE, AblationTable, ablation_table, left_out, without_steps
+from harness.report.fault_table import fault_headline
 from harness.report.figures import cells
 from harness.report.numbers import NO_INTERVAL
 from harness.report.table import Contrast, Headline, Shown, headline
@@ -18,11 +22,18 @@ from harness.report.verdict_table import by_weight, subject
 
 GAP = 2
 INDENT = "  "
+HEAD = 24
+"""An arm's name goes on in the next line, after a comma, where it would be wider than that."""
 _ASCII = str.maketrans({"µ": "u", "−": "-", "×": "x", "–": "-", "·": "-", "…": "..."})
 
 HOW_TO_READ = (
     "Brackets are 95 % intervals over rounds; about one in twenty misses the truth.",
     "Arms differ when their contrast excludes 1×, not when their intervals part.",
+)
+
+HOW_TO_READ_FAULTS = (
+    "Times and counts are per repetition; brackets are 95 % intervals over repetitions.",
+    "Late: slower than twice the steady p99. Measured / expected: 1 where arithmetic foretells the figure.",
 )
 
 
@@ -33,9 +44,15 @@ def show(
     console = console or Console()
     for line in (*judgement_lines(summary), *verdict_lines(summary)):
         _print(console, *line)
+    faults, shown = bool(summary.get("faults")), without_steps(summary)
     for cell in cells(manifest):
-        _print_cell(console, manifest, headline(manifest, summary, cell))
-    for words in HOW_TO_READ:
+        if faults:
+            _print_cell(console, manifest, fault_headline(manifest, summary, cell), "")
+        else:
+            _print_cell(console, manifest, headline(manifest, shown, cell), left_out(summary))
+        if found := ablation_table(summary, cell):
+            _print_ablation(console, found)
+    for words in HOW_TO_READ_FAULTS if faults else HOW_TO_READ:
         _print(console, words)
     if report:
         _print(console, f"Report: {report}", soft_wrap=True)
@@ -73,11 +90,27 @@ def rounds_counted(summary: Mapping[str, Any]) -> tuple[int, int]:
     return sum(len(each["valid"]) for each in rounds), sum(each["planned"] for each in rounds)
 
 
-def _print_cell(console: Console, manifest: Mapping[str, Any], shown: Headline) -> None:
+def _print_cell(console: Console, manifest: Mapping[str, Any], shown: Headline, others: str) -> None:
     _print(console, "")
     _print(console, f"{manifest['experiment']} · {shown.cell.topology} · {shown.load}", "bold")
-    if shown.caveat:
-        _print(console, shown.caveat, "yellow")
+    for words, style in ((shown.caveat, "yellow"), (others, "dim")):
+        if words:
+            _print(console, words, style)
+    _print_table(console, shown)
+    for contrast in shown.contrasts:
+        for line in _contrast_lines(contrast):
+            _print(console, line, "bold")
+    _print(console, "")
+
+
+def _print_ablation(console: Console, shown: AblationTable) -> None:
+    _print(console, f"{TITLE} · {shown.cell.topology}: {ABOUT}", "bold")
+    _print(console, shown.resting)
+    _print_table(console, shown)
+    _print(console, "")
+
+
+def _print_table(console: Console, shown: Headline | AblationTable) -> None:
     layout = _layout(shown, stacked=_layout(shown, stacked=False).width > console.width)
     for block in _blocks(layout.widths, console.width - layout.label):
         for line, style in _lines(shown, layout, block):
@@ -85,10 +118,6 @@ def _print_cell(console: Console, manifest: Mapping[str, Any], shown: Headline) 
     for section in shown.sections:
         for note in section.notes:
             _print(console, f"{section.title}: {note}", "dim")
-    for contrast in shown.contrasts:
-        for line in _contrast_lines(contrast):
-            _print(console, line, "bold")
-    _print(console, "")
 
 
 def _contrast_lines(contrast: Contrast) -> Iterator[str]:
@@ -110,11 +139,16 @@ class _Layout:
         return self.label + sum(self.widths)
 
 
-def _layout(shown: Headline, *, stacked: bool) -> _Layout:
+def _layout(shown: Headline | AblationTable, *, stacked: bool) -> _Layout:
     rows = [row for section in shown.sections for row in section.rows]
     label = max((cell_len(row.heading) for row in rows), default=0) + len(INDENT)
     widths = (
-        GAP + max(cell_len(arm), *(cell_len(part) for row in rows for part in _parts(row.figures[index], stacked)), 1)
+        GAP
+        + max(
+            *map(cell_len, _wrapped(arm)),
+            *(cell_len(part) for row in rows for part in _parts(row.figures[index], stacked)),
+            1,
+        )
         for index, arm in enumerate(shown.arms)
     )
     return _Layout(label, tuple(widths), stacked)
@@ -139,9 +173,10 @@ def _blocks(widths: Sequence[int], room: int) -> Iterator[list[int]]:
     yield block
 
 
-def _lines(shown: Headline, layout: _Layout, block: Sequence[int]) -> Iterator[tuple[str, str]]:
+def _lines(shown: Headline | AblationTable, layout: _Layout, block: Sequence[int]) -> Iterator[tuple[str, str]]:
     """The table of some arms as (line, style)."""
-    yield _line(layout, "", [shown.arms[index] for index in block], block), "bold"
+    for heads in zip_longest(*(_wrapped(shown.arms[index]) for index in block), fillvalue=""):
+        yield _line(layout, "", heads, block), "bold"
     for section in shown.sections:
         yield f"{section.title}: {section.about}", "cyan"
         for row in section.rows:
@@ -154,6 +189,16 @@ def _lines(shown: Headline, layout: _Layout, block: Sequence[int]) -> Iterator[t
 def _line(layout: _Layout, label: str, words: Sequence[str], block: Sequence[int]) -> str:
     padded = (" " * (layout.widths[index] - cell_len(word)) + word for word, index in zip(words, block, strict=True))
     return label + " " * (layout.label - cell_len(label)) + "".join(padded)
+
+
+def _wrapped(arm: str) -> list[str]:
+    """An arm's name in lines, broken after commas."""
+    lines = [""]
+    for part in re.findall(r"[^,]*,?", arm):
+        if lines[-1] and cell_len(lines[-1] + part) > HEAD:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def _text(console: Console, words: str, style: str = "") -> Text:

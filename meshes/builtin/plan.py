@@ -1,9 +1,10 @@
 """The built-in mesh as an adapter: one control plane, one sidecar per replica. Pure."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
-from harness.model.app import app_units, through_sidecar
+from harness.model.app import app_units, entry_port, through_sidecar
 from harness.model.mesh import PlatformFacts, Support, Traffic
 from harness.model.plan import (
     ADMIN_PORT,
@@ -19,8 +20,10 @@ from harness.model.plan import (
     Ready,
     Unit,
     address,
+    peer,
     replica_host,
 )
+from harness.model.policy import Policies
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
 from meshes.identity.names import CONTROL_PLANE, spiffe_id
@@ -37,13 +40,13 @@ api = 1
 capabilities: dict[str, Support] = {
     "mtls": "optional",
     "least-request": "optional",
-    "retries": "unsupported",
-    "circuit-breaking": "unsupported",
-    "outlier-ejection": "unsupported",
-    "split": "unsupported",
-    "authz": "unsupported",
-    "access-log": "unsupported",
-    "tracing": "unsupported",
+    "retries": "optional",
+    "circuit-breaking": "optional",
+    "outlier-ejection": "optional",
+    "split": "optional",
+    "authz": "optional",
+    "access-log": "optional",
+    "tracing": "optional",
 }
 PROXY = Program(name="builtin-proxy", module="meshes.builtin.proxy", flags=LEAN)
 CONTROL_PROGRAM = Program(name="builtin-control", module="meshes.builtin.control", flags=LEAN)
@@ -63,6 +66,7 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
     return Plan(
         units=(_control(topology, features, traffic), *sidecars.values(), *apps),
         entry_host=replica_host(topology.entry, 0),
+        entry_port=entry_port(topology),
         identities=(Identity(CONTROL, CONTROL_PLANE), Identity(PROBE_IDENTITY, spiffe_id(PROBE_IDENTITY))),
         issuer=ISSUER,
     )
@@ -110,7 +114,8 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
             "max_requests": traffic.max_requests,
             "buffer_bytes": traffic.buffer_bytes,
         },
-        "services": {service.name: _service(service) for service in topology.services},
+        "policies": _policies(features, traffic.policies),
+        "services": {service.name: _service(service, traffic) for service in topology.services},
         "proxies": {
             replica_host(service.name, n): _proxy(service, replica_host(service.name, n))
             for service in topology.services
@@ -119,10 +124,27 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
     }
 
 
-def _service(service: Service) -> dict[str, Any]:  # Any: JSON values
+def _policies(features: frozenset[str], policies: Policies) -> dict[str, Any]:  # Any: JSON values
+    """Only what the arm has: a feature that is off is not in the document."""
+    authorization = {
+        "callers": [spiffe_id(PROBE_IDENTITY)],
+        "denied_prefix": policies.authorization.denied_prefix,
+    }
+    every = {
+        "retries": ("retry", asdict(policies.retry)),
+        "circuit-breaking": ("breaker", asdict(policies.breaker)),
+        "outlier-ejection": ("ejection", asdict(policies.ejection)),
+        "split": ("split", asdict(policies.split)),
+        "authz": ("authorization", authorization),
+        "tracing": ("tracing", asdict(policies.tracing)),
+    }
+    return dict(policy for feature, policy in every.items() if feature in features)
+
+
+def _service(service: Service, traffic: Traffic) -> dict[str, Any]:  # Any: JSON values
     hosts = [replica_host(service.name, n) for n in range(service.replicas)]
     return {
-        "endpoints": [f"{address(host)}:{INBOUND_PORT}" for host in hosts],
+        "endpoints": [f"{peer(host, traffic.interposed)}:{INBOUND_PORT}" for host in hosts],
         "calls": sorted({call.service for call in service.calls()}),
     }
 

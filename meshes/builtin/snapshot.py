@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
+from meshes.builtin import policies
+from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
 from meshes.builtin.reading import Section, SnapshotError
 
 __all__ = ["Cluster", "Endpoint", "Inbound", "Limits", "Outbound", "Section", "Snapshot", "SnapshotError", "Timeouts"]
@@ -34,7 +36,7 @@ class Cluster:
     """The endpoints of one callee.
 
     With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` is the better of two
-    random choices by requests in flight.
+    random choices by requests in flight. Policies that are None are not there.
     """
 
     name: str
@@ -43,6 +45,10 @@ class Cluster:
     balancing: Balancing = "round-robin"
     mtls: bool = True
     connect_timeout_s: float = 1.0
+    retry: Retry | None = None
+    breaker: Breaker | None = None
+    ejection: Ejection | None = None
+    split: Split | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Inbound:
     port: int = 15006
     mtls: bool = True
     connect_timeout_s: float = 1.0
+    authorization: Authorization | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ class Snapshot:
     admin_port: int = 15000
     metrics_port: int = 15090
     access_log: bool = False
+    tracing: Tracing | None = None
 
     def document(self) -> dict[str, Any]:
         """The snapshot as a JSON-able value; `from_document` is its inverse."""
@@ -108,8 +116,10 @@ class Snapshot:
         for cluster, written in zip(self.clusters, document["clusters"], strict=True):
             written["endpoints"] = [str(endpoint) for endpoint in cluster.endpoints]
             written["spiffe_ids"] = list(cluster.spiffe_ids)
-        document["clusters"] = list(document["clusters"])
-        return document
+        document["clusters"] = [policies.without_none(written) for written in document["clusters"]]
+        if self.inbound.authorization is not None:
+            document["inbound"]["authorization"] = policies.plain(self.inbound.authorization)
+        return policies.without_none(document)
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -139,6 +149,7 @@ class Snapshot:
                 admin_port=read.port("admin_port"),
                 metrics_port=read.port("metrics_port"),
                 access_log=read.flag("access_log"),
+                tracing=policies.optional(read, "tracing", policies.read_tracing),
             )
         _check(snapshot)
         return snapshot
@@ -151,6 +162,7 @@ def _inbound(section: Section) -> Inbound:
             port=read.port("port"),
             mtls=read.flag("mtls"),
             connect_timeout_s=read.number("connect_timeout_s", 0.001, 3600),
+            authorization=policies.optional(read, "authorization", policies.read_authorization),
         )
 
 
@@ -168,6 +180,10 @@ def _cluster(section: Section) -> Cluster:
             balancing=cast("Balancing", read.choice("balancing", BALANCINGS)),
             mtls=read.flag("mtls"),
             connect_timeout_s=read.number("connect_timeout_s", 0.001, 3600),
+            retry=policies.optional(read, "retry", policies.read_retry),
+            breaker=policies.optional(read, "breaker", policies.read_breaker),
+            ejection=policies.optional(read, "ejection", policies.read_ejection),
+            split=policies.optional(read, "split", policies.read_split),
         )
 
 
@@ -207,6 +223,8 @@ def _check(snapshot: Snapshot) -> None:
     for cluster in snapshot.clusters:
         if cluster.mtls and not cluster.spiffe_ids:
             raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")
+    if snapshot.inbound.authorization is not None and not snapshot.inbound.mtls:
+        raise SnapshotError("snapshot.inbound has authorization, but no mtls: without it nobody's identity is known")
     ports = (snapshot.inbound.port, snapshot.outbound.port, snapshot.admin_port, snapshot.metrics_port)
     if len(set(ports)) != len(ports):
         raise SnapshotError(f"snapshot has a port twice among inbound, outbound, admin, metrics: {ports}")

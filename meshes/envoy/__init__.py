@@ -2,7 +2,7 @@
 
 import json
 
-from harness.model.app import app_units, through_sidecar
+from harness.model.app import app_units, entry_port, through_sidecar
 from harness.model.mesh import PlatformFacts, Support, Traffic
 from harness.model.plan import (
     ADMIN_PORT,
@@ -19,6 +19,7 @@ from harness.model.plan import (
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
 from meshes.envoy.bootstrap import bootstrap
+from meshes.envoy.telling import FLUSH_MS
 from meshes.identity.names import spiffe_id
 from meshes.identity.program import ISSUER
 
@@ -27,13 +28,13 @@ api = 1
 capabilities: dict[str, Support] = {
     "mtls": "optional",
     "least-request": "optional",
-    "retries": "unsupported",
-    "circuit-breaking": "unsupported",
-    "outlier-ejection": "unsupported",
-    "split": "unsupported",
-    "authz": "unsupported",
-    "access-log": "unsupported",
-    "tracing": "unsupported",
+    "retries": "optional",
+    "circuit-breaking": "optional",
+    "outlier-ejection": "optional",
+    "split": "optional",
+    "authz": "optional",
+    "access-log": "optional",
+    "tracing": "optional",
 }
 ENVOY = Program(
     name="envoy",
@@ -49,6 +50,7 @@ ARGS = (
     *("--log-level", "warning"),
     "--disable-hot-restart",
 )
+LOG_ARGS = ("--file-flush-interval-msec", str(FLUSH_MS))
 
 
 def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platform: PlatformFacts) -> Plan:  # noqa: ARG001
@@ -60,6 +62,7 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platfor
     return Plan(
         units=(*sidecars.values(), *app_units(topology, traffic, through_sidecar(OUTBOUND_PORT), after)),
         entry_host=replica_host(topology.entry, 0),
+        entry_port=entry_port(topology),
         identities=_identities(hosts) if mtls else (),
         issuer=ISSUER if mtls else None,
     )
@@ -72,7 +75,7 @@ def _sidecar(topology: Topology, service: Service, host: str, features: frozense
         host=host,
         service=service.name,
         program=ENVOY,
-        args=ARGS,
+        args=(*ARGS, *LOG_ARGS) if "access-log" in features else ARGS,
         files=(File("envoy.json", json.dumps(bootstrap(topology, service, host, features, traffic), indent=1)),),
         ports=(ADMIN_PORT, OUTBOUND_PORT, INBOUND_PORT),
         ready=Ready(port=ADMIN_PORT, path="/ready"),

@@ -3,13 +3,15 @@
 Pure. Field names are those of Envoy's v3 API.
 """
 
+from itertools import chain
 from typing import Any
 
 from harness.model.mesh import Traffic
 from harness.model.plan import ADMIN_PORT, address
 from harness.model.topology import Service, Topology
-from meshes.envoy.clusters import callee_cluster, local_cluster
+from meshes.envoy.clusters import callee_clusters, local_cluster
 from meshes.envoy.listeners import inbound, outbound
+from meshes.envoy.telling import nowhere
 
 Json = dict[str, Any]
 
@@ -19,15 +21,21 @@ SELDOM = "60s"
 
 def bootstrap(topology: Topology, service: Service, host: str, features: frozenset[str], traffic: Traffic) -> Json:
     """Everything static: a replica's sidecar knows its own app and the callees in its service's script, nothing else."""
-    callees = tuple(dict.fromkeys(call.service for call in service.calls()))
+    names = dict.fromkeys(call.service for call in service.calls())
+    callees = [topology.service(name) for name in names]
+    clusters = [callee_clusters(callee, host, features, traffic) for callee in callees]
     return {
         "admin": {"address": {"socket_address": {"address": address(host), "port_value": ADMIN_PORT}}},
         "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
         "static_resources": {
-            "listeners": [outbound(host, callees, traffic), inbound(host, features, traffic)],
+            "listeners": [
+                outbound(service, host, callees, features, traffic),
+                inbound(topology, service, host, features, traffic),
+            ],
             "clusters": [
                 local_cluster(host, traffic),
-                *(callee_cluster(topology.service(callee), host, features, traffic) for callee in callees),
+                *chain.from_iterable(clusters),
+                *([nowhere()] if "tracing" in features else []),
             ],
         },
     }

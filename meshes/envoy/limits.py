@@ -12,18 +12,22 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3f}s"
 
 
+def percent(share: float) -> Json:
+    """A share from 0 to 1 as `envoy.type.v3.Percent`."""
+    return {"value": round(share * 100, 6)}
+
+
 def http_limits(traffic: Traffic) -> Json:
     """Common to both directions (`common_http_protocol_options`)."""
     return {"idle_timeout": duration(traffic.idle_timeout_s), "max_headers_count": traffic.max_headers}
 
 
-def circuit_breakers(traffic: Traffic) -> Json:
-    """Envoy's own defaults happen to be 1024 connections, pending and active requests, and 3 retries."""
-    threshold = {
+def threshold(traffic: Traffic) -> Json:
+    """What one cluster may have at once. Envoy's own defaults happen to be 1024 of each, and 3 retries."""
+    return {
         "priority": "DEFAULT",
         "max_connections": traffic.max_connections,
         "max_pending_requests": traffic.max_requests,
         "max_requests": traffic.max_requests,
         "max_retries": traffic.max_requests,
     }
-    return {"thresholds": [threshold]}

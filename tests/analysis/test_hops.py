@@ -1,5 +1,7 @@
 """Hops: exact means whose parts add up, quantiles from buckets, and the average over hops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,14 @@ def test_a_hop_without_calls_says_so_and_the_average_too() -> None:
         if reading.metric.subject != "a#0>b/http":
             assert reading.value is None
             assert "b#0>c/http" in reading.note
+
+
+def test_a_callee_that_tells_no_stamps_has_the_whole_call_and_no_parts() -> None:
+    whole = replace(hop(), request={}, callee={}, response={}, transit={})
+    assert mean_ns(whole, "elapsed") == mean_ns(hop(), "elapsed")
+    for reading in hop_readings([whole]):
+        assert (reading.value is not None) == (reading.metric.metric == "hop_elapsed")
+        assert (reading.value is not None) != (reading.note == "a#0>b/http has no stamps of its callee")
 
 
 def test_a_topology_without_hops_has_no_readings() -> None:

@@ -63,7 +63,7 @@ def test_a_quarter_of_the_rounds_may_be_void(runs: tuple[Run, ...], void: int, v
 def test_void_rounds_are_told_per_arm_with_their_reasons(runs: tuple[Run, ...]) -> None:
     found = experiment_validity([paired(broken(runs, ARMS[1], {3, 7}))])
     assert found.warnings == (
-        "chain-3 at r400: envoy[mtls] voids 2 of 12 rounds (3, 7): 1.4 % of the requests were late, allowed is 1 %",
+        "chain-3 at r400: envoy[mtls] voids 2 of 12 rounds (3, 7): 1.4 % of the requests were late, allowed is 1 % (and 1 like it)",
     )
 
 

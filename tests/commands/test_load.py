@@ -72,7 +72,7 @@ def test_the_table_names_every_time(server: Server) -> None:
         (["--duration", "30"], "write a number with a unit"),
         (["--duration", "200ms"], "allowed are 1s to 24h"),
         (["--duration", "25h"], "allowed are 1s to 24h"),
-        (["--rate", "1e7"], "memory holds"),
+        (["--rate", "1e7"], "fit in memory"),
         (["--arrivals", "bursty"], "unknown arrivals 'bursty'"),
         (["--header", "nonsense"], "no colon"),
         (["--out", "/no/such/folder/rows.parquet"], "can't be written"),

@@ -1,4 +1,4 @@
-"""The contract of a mesh adapter: every installed mesh × every shipped topology × every set of its optional features.
+"""The contract of a mesh adapter: every installed mesh × every shipped topology × its optional features, alone and together.
 
 A new mesh is picked up by its entry point. What needs real processes is marked `system`.
 """
@@ -12,13 +12,13 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, combinations
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from harness import registry
-from harness.model.mesh import API_VERSION, FEATURES, Arm, Mesh, PlatformFacts, Traffic
+from harness.model.mesh import API_VERSION, FEATURES, REQUIRED, Arm, Mesh, PlatformFacts, Traffic
 from harness.model.plan import INBOUND_PORT, PROBE_IDENTITY, REFERENCE, Plan, Unit, replica_host
 from harness.model.topology import Topology
 from harness.platforms.addresses import AddressBlock
@@ -39,12 +39,18 @@ CALLS = 12
 
 
 def feature_sets(name: str) -> Iterator[frozenset[str]]:
-    """What the mesh always has, with every subset of what is optional."""
+    """What the mesh always has: alone, with each optional feature (and what it needs), with all of them but one, and with all."""
     capabilities = registry.mesh(name).capabilities
-    optional = sorted(feature for feature, support in capabilities.items() if support == "optional")
+    optional = frozenset(feature for feature, support in capabilities.items() if support == "optional")
     always = frozenset(feature for feature, support in capabilities.items() if support == "always")
-    subsets = chain.from_iterable(combinations(optional, size) for size in range(len(optional) + 1))
-    yield from (always | frozenset(subset) for subset in subsets)
+    sets = [frozenset[str](), *(frozenset({feature}) for feature in sorted(optional))]
+    sets += [optional - features for features in sets]
+    yield from dict.fromkeys(always | _complete(features) for features in sets)
+
+
+def _complete(features: frozenset[str]) -> frozenset[str]:
+    """With what they need."""
+    return features | {REQUIRED[feature] for feature in features if feature in REQUIRED}
 
 
 ARMS = {

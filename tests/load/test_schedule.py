@@ -71,7 +71,7 @@ def test_a_schedule_longer_than_one_block_of_draws_goes_on() -> None:
         (1, float("inf"), "poisson", "duration inf"),
         (1, 86_401, "poisson", "at most 86400 s"),
         (1, 1, "bursty", "unknown arrivals 'bursty': have poisson, uniform"),
-        (1_000_000, 60, "poisson", "60000000 requests, memory holds 20000000: lower the rate or measure for 20 s"),
+        (1_000_000, 60, "poisson", "60000000 requests, at most 20000000 fit in memory: lower the rate or the duration"),
     ],
 )
 def test_schedules_that_make_no_sense_are_refused(rate: float, duration: float, arrivals: str, message: str) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.model.mesh import PlatformFacts, Traffic
+from harness.model.mesh import FEATURES, REQUIRED, PlatformFacts, Traffic
 from harness.model.plan import PROBE_IDENTITY, Plan
+from harness.model.policy import Authorization, Breaker, Ejection, Policies, Retry, Split, Tracing
 from harness.model.program import Program
 from harness.model.topology import Call, Service, Step, Topology
 from meshes import envoy
@@ -34,6 +35,14 @@ EVERYTHING = Traffic(
     max_header_bytes=13 * 1024,
     max_headers=14,
     buffer_bytes=15000,
+    policies=Policies(
+        Retry(7, 0.7, budget_share=0.33, budget_least=4, backoff_base_s=0.011, backoff_most_s=0.12),
+        Breaker(8, 9),
+        Ejection(10, 11, most_share=0.4),
+        Split(0.15),
+        Authorization("/secret files"),
+        Tracing(0.125),
+    ),
 )
 
 
@@ -164,7 +173,9 @@ def run(module: str, *args: str) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("features", [(), ("mtls",), ("least-request", "mtls")], ids=",".join)
+@pytest.mark.parametrize(
+    "features", [(), *((feature,) for feature in sorted({*FEATURES} - {*REQUIRED})), ("authz", "mtls"), tuple(FEATURES)]
+)
 @pytest.mark.parametrize("traffic", [Traffic(), EVERYTHING], ids=["default", "all"])
 def test_envoy_itself_finds_the_configuration_valid(
     features: tuple[str, ...], traffic: Traffic, identities: Path, tmp_path: Path

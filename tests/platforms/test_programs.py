@@ -17,9 +17,9 @@ MODULE = Program("unit", module="tests.platforms.unit", flags=("-X", "dev"))
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An executable on PATH that prints its version in two lines."""
+    """An executable on PATH that prints its path and its version in two lines."""
     path = tmp_path / "toolish"
-    path.write_text("#!/bin/sh\n[ $# = 1 ] && printf 'toolish\\n 1.2'\n")
+    path.write_text("#!/bin/sh\n[ $# = 1 ] && printf '%s\\n 1.2' \"$0\"\n")
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return path
@@ -95,4 +95,4 @@ def test_a_modules_digest_is_of_its_package(tmp_path: Path, monkeypatch: pytest.
 def test_the_command_of_a_tool_starts_it(tool: Path) -> None:
     done = subprocess.run([*programs.command(Program("toolish")), "-V"], capture_output=True, text=True, check=True)
 
-    assert done.stdout.startswith("toolish")
+    assert done.stdout.startswith(str(tool))

@@ -64,21 +64,3 @@ def test_small_differences_leave_a_machine_in_its_class(same: dict[str, Any]) ->
 )
 def test_what_changes_figures_changes_the_class(other: dict[str, Any]) -> None:
     assert machine.machine_class(FACTS | other) != machine.machine_class(FACTS)
-
-
-@pytest.mark.parametrize(
-    ("noise", "words"),
-    [
-        ({}, []),
-        ({"load_average": 2.0}, []),
-        ({"load_average": 2.01}, ["load average 2.01 on 4 CPUs, quiet is below 2; end other programs"]),
-        ({"steal_share": 0.02}, []),
-        ({"steal_share": 0.031}, ["the hypervisor took 3.1% of the CPU time since boot"]),
-        ({"load_average": 9.0, "steal_share": 0.5}, ["load average 9.0", "took 50.0%"]),
-    ],
-)
-def test_noise_is_told_in_sentences(noise: dict[str, Any], words: list[str]) -> None:
-    told = list(machine.warnings(FACTS | noise))
-
-    assert len(told) == len(words)
-    assert all(part in sentence for part, sentence in zip(words, told, strict=True))

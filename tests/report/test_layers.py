@@ -67,3 +67,18 @@ def test_depth_is_the_longest_way() -> None:
 
 def test_a_service_that_nobody_calls_stands_first() -> None:
     assert {box.name: box.layer for box in layout("axb", calls("ab")).boxes} == {"a": 0, "x": 0, "b": 1}
+
+
+def test_a_caller_stands_in_the_middle_of_what_it_calls() -> None:
+    placed = layout("abcdefghij", calls("ab", "ac", "ad", "be", "bf", "bg", "ch", "ci", "cj"))
+    centre = {box.name: box.centre for box in placed.boxes}
+    assert [centre[name] for name in "efghij"] == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    assert (centre["b"], centre["c"]) == (1.5, 4.5)
+    assert centre["a"] == sum(centre[name] for name in "bcd") / 3
+
+
+def test_those_who_would_stand_in_one_place_stand_beside_each_other_and_inside_the_picture() -> None:
+    placed = layout("abcdefgh", calls("ab", "ac", "ad", "ae", "ef", "eg", "eh"))
+    centre = {box.name: box.centre for box in placed.boxes}
+    assert placed.lanes == 4
+    assert [centre[name] for name in "fgh"] == [1.5, 2.5, 3.5]

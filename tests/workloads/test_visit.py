@@ -1,6 +1,7 @@
 """One request through a service without sockets: the test plays the callees and says how each call went."""
 
 import random
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -26,22 +27,37 @@ class Callee:
         self.waiting.append(done)
 
 
-class Node:
-    """A replica of `a` with a call site for each letter of `steps`, e.g. ("b", "cd"): first b, then c and d together."""
+class Bed:
+    """In the place of a sleeper: who sleeps wakes when told."""
 
-    def __init__(self, *steps: str) -> None:
+    def __init__(self) -> None:
+        self.sleeping: list[tuple[int, Callable[[], None]]] = []
+
+    def after(self, sleep_ns: int, wake: Callable[[], None]) -> None:
+        self.sleeping.append((sleep_ns, wake))
+
+
+class Node:
+    """A replica of `a` with a call site for each letter of `steps`, e.g. ("b", "cd"): first b, then c and d together.
+
+    Each step sleeps as long as `sleeps_ns` say, and callees are `stamped` or not.
+    """
+
+    def __init__(self, *steps: str, sleeps_ns: tuple[int, ...] = (), stamped: bool = True) -> None:
         self.callees = {name: Callee() for step in steps for name in step}
         self.answers: list[bytes] = []
         self.recorder = Recorder()
-        script = tuple(tuple(self._call(name) for name in step) for step in steps)
-        config = Config("a", 0, "", 0, 0, 0, 0, 0, 0, 0.0, b"xyz", Timeouts(1, 1, 1), script)
-        sleeper = cast("Sleeper", None)  # nobody sleeps here
+        script = tuple(tuple(self._call(name, stamped) for name in step) for step in steps)
+        sleeps = sleeps_ns or (0,) * len(steps)
+        config = Config("a", 0, "", 0, 0, 0, 0, 0, 0, 0.0, b"xyz", Timeouts(1, 1, 1), script, sleeps)
+        self.bed = Bed()
+        sleeper = cast("Sleeper", self.bed)
         self.app = App(
             config, self.recorder, sleeper, lambda host, _: cast("Pool", self.callees[host]), random.Random(1)
         )
 
-    def _call(self, name: str) -> Call:
-        return Call(name, name, ((name, 1),), 1.0, b"GET / HTTP/1.1\r\n", b"")
+    def _call(self, name: str, stamped: bool) -> Call:
+        return Call(name, name, ((name, 1),), 1.0, stamped, b"GET / HTTP/1.1\r\n", b"")
 
     def enter(self, *headers: tuple[bytes, bytes]) -> "Node":
         request = Request()
@@ -136,3 +152,38 @@ def test_a_call_of_several_attempts_is_retried_whoever_made_them(attempts: int, 
 def test_stamps_that_run_backwards_fail_the_hop_and_not_the_request() -> None:
     node = Node("b").enter().back("b", x_hoptax_stamps="30,20")
     assert (node.statuses, node.counts()["error_kinds"]) == ([200], {"clock": 1})
+
+
+def test_a_step_takes_its_calls_and_its_sleep_whichever_is_longer() -> None:
+    node = Node("b", "", "c", sleeps_ns=(5, 7, 0)).enter()
+    assert node.called == {"b": 1, "c": 0}
+    (first,) = node.bed.sleeping
+    first[1]()
+    assert len(node.bed.sleeping) == 1  # b hasn't answered
+    node.back("b")
+    assert [sleep_ns for sleep_ns, _ in node.bed.sleeping] == [5, 7]
+    assert node.called["c"] == 0
+    node.bed.sleeping[1][1]()
+    node.back("c")
+    assert node.statuses == [200]
+
+
+@pytest.mark.parametrize(("attempts", "timed"), [("1", 1), ("2", 0)])
+def test_a_callee_of_the_users_own_needs_no_stamps(attempts: str, timed: int) -> None:
+    node = Node("b", stamped=False).enter().back("b", x_hoptax_stamps="", x_envoy_attempt_count=attempts)
+    counts = node.counts()
+    assert (node.statuses, counts["calls"], counts["errors"], counts["retried"]) == ([200], 1, 0, 1 - timed)
+    assert counts["sums_ns"]["elapsed"] == 30 * timed
+    assert [sum(counts[part].values()) for part in ("elapsed", "request", "callee", "response", "transit")] == [
+        timed, 0, 0, 0, 0
+    ]  # fmt: skip
+
+
+def test_stamps_of_a_callee_of_the_users_own_are_read_if_it_gives_any() -> None:
+    counts = Node("b", stamped=False).enter().back("b").counts()
+    assert (counts["sums_ns"]["request"], counts["sums_ns"]["callee"]) == (10, 10)
+
+
+def test_a_failure_of_a_callee_of_the_users_own_is_one() -> None:
+    node = Node("b", stamped=False).enter().back("b", 500, x_hoptax_stamps="")
+    assert (node.statuses, node.counts()["error_kinds"]) == ([502], {"500": 1})

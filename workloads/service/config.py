@@ -23,19 +23,23 @@ FORWARDED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call site, with the request ready to send: `head` + trace headers + CRLF + `body`."""
+    """One call site, with the request ready to send: `head` + trace headers + CRLF + `body`.
+
+    A callee that isn't `stamped` may leave out when it received and answered: then only the whole call is known.
+    """
 
     hop: str
     service: str
     endpoints: tuple[tuple[str, int], ...]
     probability: float
+    stamped: bool
     head: bytes
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Times in nanoseconds or seconds as their names say; `front` is 0 except at the entry."""
+    """Times in nanoseconds or seconds as their names say; `front` is 0 except at the entry. Each step has its sleep."""
 
     service: str
     replica: int
@@ -50,6 +54,7 @@ class Config:
     body: bytes
     timeouts: Timeouts
     steps: tuple[tuple[Call, ...], ...]
+    sleeps_ns: tuple[int, ...]
 
 
 def load(path: Path) -> Config:
@@ -70,6 +75,7 @@ def load(path: Path) -> Config:
         body=b"x" * work["response_bytes"],
         timeouts=Timeouts(timeouts["connect"], timeouts["request"], timeouts["idle"]),
         steps=tuple(tuple(_call(call) for call in step) for step in document["steps"]),
+        sleeps_ns=tuple(sleep_us * 1000 for sleep_us in document["sleeps_us"]),
     )
 
 
@@ -82,6 +88,7 @@ def _call(document: dict[str, Any]) -> Call:  # Any: JSON values
         service=document["service"],
         endpoints=tuple(_endpoint(text) for text in document["endpoints"]),
         probability=document["probability"],
+        stamped=document["stamped"],
         head=b"%s / HTTP/1.1\r\nhost: %s\r\n%s" % (method, document["service"].encode(), length),
         body=body,
     )

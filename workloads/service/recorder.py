@@ -67,6 +67,17 @@ class Recorder:
         for part in range(4):
             sums[part] += values[part]
 
+    def whole(self, hop: str, sent_ns: int, done_ns: int, attempts: int) -> None:
+        """A call whose callee doesn't tell its stamps, as a program of the user's own: its parts stay unknown."""
+        counts = self._counts(hop, done_ns)
+        counts.calls += 1
+        if attempts > 1:
+            counts.retried += 1
+            return
+        bucket = index(done_ns - sent_ns)
+        counts.buckets[0][bucket] = counts.buckets[0].get(bucket, 0) + 1
+        counts.sums[0] += done_ns - sent_ns
+
     def failed(self, hop: str, kind: str, done_ns: int) -> None:
         """A call without a usable answer; `kind` is the client's error, the status, or `stamps` if it had none to read."""
         counts = self._counts(hop, done_ns)

@@ -111,30 +111,39 @@ class Visit:
 
     def _next(self) -> None:
         while self._step < len(self._app.steps) and self._status == 200:
-            sites = self._app.steps[self._step]
+            sites, sleep_ns = self._app.steps[self._step], self._app.config.sleeps_ns[self._step]
             self._step += 1
             made = [
                 site
                 for site in sites
                 if site.call.probability >= 1 or self._app.chance.random() < site.call.probability
             ]
-            if made:
-                self._pending = len(made)
+            if made or sleep_ns:
+                self._pending = len(made) + (sleep_ns > 0)
+                if sleep_ns:
+                    self._app.sleeper.after(sleep_ns, self._one_done)
                 for site in made:
                     request = site.call.head + self._trace + b"\r\n" + site.call.body
-                    site.next_pool().call(request, partial(self._answered, site.call.hop))
+                    site.next_pool().call(request, partial(self._answered, site.call))
                 return
         self._end()
 
-    def _answered(self, hop: str, answer: Answer) -> None:
+    def _answered(self, call: Call, answer: Answer) -> None:
         stamps, attempts, error = _read(answer)
-        if error or stamps is None:
-            self._app.recorder.failed(hop, error, answer.done_ns)
+        if stamps is None and not error and call.stamped:
+            error = "stamps"
+        if error:
+            self._app.recorder.failed(call.hop, error, answer.done_ns)
             self._status = 504 if error in {"timeout", "504"} else 502
+        elif stamps is None:
+            self._app.recorder.whole(call.hop, answer.sent_ns, answer.done_ns, attempts)
         else:
-            self._app.recorder.call(hop, answer.sent_ns, *stamps, answer.done_ns, attempts)
+            self._app.recorder.call(call.hop, answer.sent_ns, *stamps, answer.done_ns, attempts)
         if self._calls is not None:
-            self._calls.append(trace.call(hop, answer, stamps, attempts, error))
+            self._calls.append(trace.call(call.hop, answer, stamps, attempts, error))
+        self._one_done()
+
+    def _one_done(self) -> None:
         self._pending -= 1
         if not self._pending:
             self._next()
@@ -149,11 +158,16 @@ class Visit:
 
 
 def _read(answer: Answer) -> tuple[trace.Stamps | None, int, str]:
-    """The callee's stamps, the attempts that all proxies on the way and the client made, and what is wrong ("" = nothing)."""
+    """The callee's stamps, if it gave any; the attempts that all proxies on the way and the client made; what is wrong ("" = nothing)."""
     error = answer.error or (str(answer.status) if answer.status >= 400 else "")
+    attempts = max(answer.attempts, *_numbers(answer.header(b"x-envoy-attempt-count")))
+    stamps = _numbers(answer.header(b"x-hoptax-stamps"))
+    return (stamps[0], stamps[1]) if len(stamps) == 2 else None, attempts, error
+
+
+def _numbers(header: bytes | None) -> tuple[int, ...]:
+    """A header of whole numbers; (0,) for what is none."""
     try:
-        received_ns, answered_ns = map(int, (answer.header(b"x-hoptax-stamps") or b"").split(b","))
-        attempts = int(answer.header(b"x-envoy-attempt-count") or 1)
+        return tuple(map(int, (header or b"0").split(b",")))
     except ValueError:
-        return None, answer.attempts, error or "stamps"
-    return (received_ns, answered_ns), max(attempts, answer.attempts), error
+        return (0,)

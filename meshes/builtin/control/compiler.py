@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import replace
 
 from meshes.builtin.control.model import Inputs
+from meshes.builtin.policies import Authorization
 from meshes.builtin.snapshot import Cluster, Inbound, Outbound, Snapshot
 from meshes.identity.names import TRUST_DOMAIN, spiffe_id
 
@@ -26,13 +27,28 @@ def _snapshot(inputs: Inputs, name: str) -> Snapshot:
         version=1,
         spiffe_id=spiffe_id(proxy.service),
         trust_domain=TRUST_DOMAIN,
-        inbound=Inbound(app=proxy.app, mtls=inputs.mtls, connect_timeout_s=inputs.connect_timeout_s),
+        inbound=Inbound(
+            app=proxy.app,
+            mtls=inputs.mtls,
+            connect_timeout_s=inputs.connect_timeout_s,
+            authorization=_authorization(inputs, proxy.service),
+        ),
         outbound=Outbound(routes={callee: callee for callee in callees}),
         clusters=tuple(_cluster(inputs, callee) for callee in callees),
         timeouts=inputs.timeouts,
         limits=inputs.limits,
         access_log=inputs.access_log,
+        tracing=inputs.policies.tracing,
     )
+
+
+def _authorization(inputs: Inputs, service: str) -> Authorization | None:
+    """The services that call this one, and whoever may call every service."""
+    given = inputs.policies.authorization
+    if given is None:
+        return None
+    callers = {spiffe_id(name) for name, caller in inputs.services.items() if service in caller.calls}
+    return replace(given, callers=tuple(sorted(callers | set(given.callers))))
 
 
 def _cluster(inputs: Inputs, callee: str) -> Cluster:
@@ -43,6 +59,10 @@ def _cluster(inputs: Inputs, callee: str) -> Cluster:
         balancing=inputs.balancing,
         mtls=inputs.mtls,
         connect_timeout_s=inputs.connect_timeout_s,
+        retry=inputs.policies.retry,
+        breaker=inputs.policies.breaker,
+        ejection=inputs.policies.ejection,
+        split=inputs.policies.split,
     )
 
 

@@ -5,15 +5,21 @@
  "timeouts": {"connect_s": 1.0, "request_s": 15.0, "idle_s": 300.0},
  "limits": {"max_header_bytes": 61440, "max_headers": 100, "max_connections": 1024, "max_requests": 1024, "buffer_bytes": 1048576},
  "services": {"b": {"endpoints": ["127.77.0.2:15006"], "calls": []}},
+ "policies": {"retry": {…}, "breaker": {…}, "ejection": {…}, "split": {…}, "tracing": {…},
+              "authorization": {"callers": ["spiffe://…/probe"], "denied_prefix": "/denied"}},
  "proxies": {"b-0": {"service": "b", "app": "127.77.0.2:8080", "token": "…"}}}
 ```
+
+Each policy may be left out. The callers of `authorization` may call every service, beside those that do by `calls`.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
+from meshes.builtin import policies
+from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
 from meshes.builtin.reading import Section, SnapshotError
 from meshes.builtin.snapshot import BALANCINGS, Balancing, Endpoint, Limits, Timeouts
 
@@ -39,6 +45,18 @@ class ProxyInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Policies:
+    """What was asked for; None was not."""
+
+    retry: Retry | None = None
+    breaker: Breaker | None = None
+    ejection: Ejection | None = None
+    split: Split | None = None
+    authorization: Authorization | None = None
+    tracing: Tracing | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything the control plane knows."""
 
@@ -51,6 +69,7 @@ class Inputs:
     limits: Limits
     services: Mapping[str, MeshService]
     proxies: Mapping[str, ProxyInput]
+    policies: Policies = field(default_factory=Policies)
 
 
 def read(text: str) -> Inputs:
@@ -71,6 +90,7 @@ def read(text: str) -> Inputs:
             limits=_limits(section.section("limits")),
             services={name: _service(value) for name, value in section.named_sections("services").items()},
             proxies={name: _proxy(value) for name, value in section.named_sections("proxies").items()},
+            policies=policies.optional(section, "policies", _policies) or Policies(),
         )
     _check(inputs)
     return inputs
@@ -90,6 +110,18 @@ def _limits(section: Section) -> Limits:
             max_connections=read_.integer("max_connections", 1, 2**20),
             max_requests=read_.integer("max_requests", 1, 2**20),
             buffer_bytes=read_.integer("buffer_bytes", 1024, 2**30),
+        )
+
+
+def _policies(section: Section) -> Policies:
+    with section as read_:
+        return Policies(
+            retry=policies.optional(read_, "retry", policies.read_retry),
+            breaker=policies.optional(read_, "breaker", policies.read_breaker),
+            ejection=policies.optional(read_, "ejection", policies.read_ejection),
+            split=policies.optional(read_, "split", policies.read_split),
+            authorization=policies.optional(read_, "authorization", policies.read_authorization),
+            tracing=policies.optional(read_, "tracing", policies.read_tracing),
         )
 
 

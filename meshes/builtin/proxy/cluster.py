@@ -6,11 +6,15 @@ they become idle.
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Container
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from meshes.builtin.proxy.balancing import Choose, least_request, round_robin
+from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure, Refused
+from meshes.builtin.proxy.patience import TryPatience
+from meshes.builtin.proxy.retrying import Retries
 from meshes.builtin.proxy.telemetry import Connections, Telemetry
 from meshes.builtin.proxy.tls import PeerRefused, TlsSession
 from meshes.builtin.proxy.upstream import Upstream
@@ -18,6 +22,7 @@ from meshes.builtin.snapshot import Cluster, Endpoint, Limits
 
 RETIRED_PER_SWEEP = 0.1
 """Of the idle connections that carry our former certificate, per sweep: a rotation mustn't make a burst of handshakes."""
+PICKS = 4
 IDLE_SHARE = 0.75
 """An idle connection is closed on this side after that share of the idle timeout, before the callee's sidecar, whose
 timeout is the same, can close it under a request."""
@@ -31,20 +36,34 @@ class Dialler(Protocol):
 
 
 class Waiter(Protocol):
-    """Whoever asked for a new connection; `attempt` tells its wishes apart. `connected` says whether it still wanted it."""
+    """Whoever asked for a connection; `attempt` tells its wishes apart. `connected` says whether it still wanted it."""
+
+    def wants(self, attempt: int) -> bool: ...
 
     def connected(self, upstream: Upstream, attempt: int) -> bool: ...
     def connect_failed(self, failure: Failure, detail: str, attempt: int) -> None: ...
 
 
+class Trying(NamedTuple):
+    """How a callee's requests are retried, and what a single try may take."""
+
+    retries: Retries
+    patience: TryPatience
+
+
 class Pool:
-    """Connections to one endpoint. `active` counts requests in flight; `idle` is a stack, so that few stay warm."""
+    """Connections to one endpoint. `active` counts requests in flight; `idle` is a stack, so that few stay warm.
+
+    `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected."""
 
     def __init__(self, callee: "Callee", endpoint: Endpoint) -> None:
         self.callee = callee
         self.endpoint = endpoint
         self.idle: list[Upstream] = []
         self.active = 0
+        self.connections = 0
+        self.waiting: deque[tuple[Waiter, int]] = deque()
+        self.record: Record | None = None
         self.retired = False
         self.max_header_bytes = callee.limits.max_header_bytes
         self.max_headers = callee.limits.max_headers
@@ -52,11 +71,18 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, waiter: Waiter, attempt: int) -> None:
-        """Makes a new connection for the waiter; Refused if the callee has as many as allowed."""
+        """Makes a new connection for the waiter, or lets it wait for one; Refused if the callee has as many of both as allowed."""
         callee = self.callee
-        if callee.connections.open >= callee.limits.max_connections:
-            raise Refused(Failure.OVERFLOW, f"{callee.limits.max_connections} connections")
+        if not callee.may_open(self):
+            callee.line_up()
+            self.waiting.append((waiter, attempt))
+            return
         callee.connections.open += 1
+        self.connections += 1
+        self.dial(waiter, attempt)
+
+    def dial(self, waiter: Waiter, attempt: int) -> None:
+        """Makes a connection without asking whether it is allowed."""
         task = self._loop.create_task(self._open(waiter, attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -80,7 +106,7 @@ class Pool:
         if upstream.made:
             upstream.abort()
         else:
-            self.callee.connections.open -= 1
+            self._one_less()
 
     def _reason(self, error: Exception) -> tuple[Failure, str]:
         if isinstance(error, TimeoutError):
@@ -91,7 +117,9 @@ class Pool:
         return Failure.CONNECT_FAILED, str(self.endpoint)
 
     def released(self, connection: Upstream) -> None:
-        """The connection has nothing to do: it waits for the next request, unless the pool has gone."""
+        """The connection has nothing to do: it waits for the next request, unless one waits already or the pool has gone."""
+        if self.waiting and self._handed_over(connection):
+            return
         if self.retired:
             connection.close()
         else:
@@ -100,13 +128,46 @@ class Pool:
 
     def lost(self, connection: Upstream) -> None:
         """The connection is over."""
-        self.callee.connections.open -= 1
         if connection in self.idle:
             self.idle.remove(connection)
+        self._one_less()
+
+    def _one_less(self) -> None:
+        self.connections -= 1
+        self.callee.connections.open -= 1
+        if self.callee.pending:
+            self.callee.serve_waiting()
+
+    def _handed_over(self, connection: Upstream) -> bool:
+        """Whether somebody who waited took the connection."""
+        while self.waiting:
+            waiter, attempt = self.next_waiting()
+            if waiter.connected(connection, attempt):
+                return True
+        return False
+
+    def next_waiting(self) -> tuple[Waiter, int]:
+        """Takes the first of those that wait out of the line."""
+        self.callee.pending -= 1
+        return self.waiting.popleft()
+
+    def forget_gone(self) -> None:
+        """Takes those out of the line that no longer want a connection."""
+        kept = [each for each in self.waiting if each[0].wants(each[1])]
+        self.callee.pending -= len(self.waiting) - len(kept)
+        self.waiting = deque(kept)
+
+    def judge(self, failed: bool) -> None:
+        """Notes how the endpoint served a request; it may be left out for that."""
+        if self.record is not None:
+            self.callee.judge(self.record, failed)
 
     def retire(self) -> None:
         """The endpoint is no longer one of the callee's."""
         self.retired = True
+        while self.waiting:
+            waiter, attempt = self.next_waiting()
+            self._loop.call_soon(waiter.connect_failed, Failure.CONNECT_FAILED, f"{self.endpoint} has gone", attempt)
         while self.idle:
             self.idle.pop().close()
 
@@ -121,6 +182,8 @@ class Pool:
 
 class Callee:
     """One cluster as it runs."""
+
+    pool_class: type[Pool] = Pool
 
     def __init__(
         self,
@@ -141,35 +204,126 @@ class Callee:
         self._choose = choose
         self._config = config
         self._accepted: Container[str] = frozenset(config.spiffe_ids)
+        self._all: list[Pool] = []
         self._pools: list[Pool] = []
+        self._canary: Pool | None = None
         self._last = -1
+        self._telemetry = telemetry
+        self.pending = 0
+        self.trying: Trying | None = None
+        self._ejections: Ejections | None = None
+        self._policed: tuple[object, ...] = ()
         self.apply(config, limits)
 
     def apply(self, config: Cluster, limits: Limits) -> None:
         """Obeys a new configuration of the same cluster."""
-        former = {pool.endpoint: pool for pool in self._pools}
+        former = {pool.endpoint: pool for pool in self._all}
         if (config.mtls, config.spiffe_ids) != (self._config.mtls, self._config.spiffe_ids):
             former, gone = {}, list(former.values())
         else:
             gone = [pool for endpoint, pool in former.items() if endpoint not in config.endpoints]
         self._config, self.limits, self.connect_timeout_s = config, limits, config.connect_timeout_s
         self._accepted = frozenset(config.spiffe_ids)
-        self._pools = [former.get(endpoint) or Pool(self, endpoint) for endpoint in config.endpoints]
-        for pool in self._pools:
+        self._all = [former.get(endpoint) or self.pool_class(self, endpoint) for endpoint in config.endpoints]
+        for pool in self._all:
             pool.max_header_bytes, pool.max_headers = limits.max_header_bytes, limits.max_headers
         for pool in gone:
             pool.retire()
+        self._apply_policies(config)
+        self._refresh()
+
+    def _apply_policies(self, config: Cluster) -> None:
+        """What is known of endpoints stays while neither they nor the policies change."""
+        retry, ejection = config.retry, config.ejection
+        if (policed := (config.endpoints, retry, ejection, config.breaker)) == self._policed:
+            return
+        self._policed = policed
+        self._ejections = Ejections(ejection, len(self._all)) if ejection else None
+        self.trying = (
+            Trying(Retries(retry, self._draw), TryPatience(self.loop, retry.per_try_timeout_s)) if retry else None
+        )
+        for pool in self._all:
+            pool.record = Record() if ejection else None
+        read = self._telemetry.policies
+        if retry:
+            read["retries_total", config.name] = lambda: self.trying.retries.made if self.trying else 0
+            read["retries_denied_total", config.name] = lambda: self.trying.retries.denied if self.trying else 0
+        if ejection:
+            read["ejections_total", config.name] = lambda: self._ejections.made if self._ejections else 0
+            read["endpoints_ejected", config.name] = lambda: self._ejections.out if self._ejections else 0
+        if config.breaker:
+            read["requests_pending", config.name] = lambda: self.pending
+
+    def _draw(self) -> float:
+        return self._choose(1 << 30) / (1 << 30)
+
+    def _refresh(self) -> None:
+        """Who may be picked: the endpoints that are not out, the canary apart if the calls are split and others are there."""
+        well = [pool for pool in self._all if pool.record is None or not pool.record.out]
+        self._canary = None
+        if self._config.split is not None and well and well[-1] is self._all[-1]:
+            self._canary = well[-1]
+            well = well[:-1] or well
+        self._pools = well
 
     def retire(self) -> None:
         """The cluster is no longer configured."""
-        for pool in self._pools:
+        for pool in self._all:
             pool.retire()
+
+    def may_open(self, pool: Pool) -> bool:
+        """Whether one connection more is allowed. An endpoint may always have one, or those that wait for it would wait for ever."""
+        breaker = self._config.breaker
+        if breaker is None:
+            return self.connections.open < self.limits.max_connections
+        return self.connections.open < breaker.max_connections or not pool.connections
+
+    def line_up(self) -> None:
+        """One request more waits for a connection; Refused if as many do as allowed."""
+        breaker = self._config.breaker
+        if breaker is None:
+            raise Refused(Failure.OVERFLOW, f"{self.limits.max_connections} connections")
+        if self.pending >= breaker.max_pending:
+            for pool in self._all:
+                pool.forget_gone()
+        if self.pending >= breaker.max_pending:
+            raise Refused(
+                Failure.OVERFLOW, f"{breaker.max_connections} connections and {breaker.max_pending} waiting requests"
+            )
+        self.pending += 1
+
+    def serve_waiting(self) -> None:
+        """A connection less: those that wait may get one of their own."""
+        for pool in self._all:
+            while pool.waiting and self.may_open(pool):
+                waiter, attempt = pool.next_waiting()
+                if waiter.wants(attempt):
+                    pool.open(waiter, attempt)
+
+    def judge(self, record: Record, failed: bool) -> None:
+        """How an endpoint served a request."""
+        if self._ejections is None:
+            return
+        out_s = self._ejections.judge(record, failed)
+        if out_s is not None:
+            self._refresh()
+            self.loop.call_later(out_s, self._back, record, self._ejections)
+
+    def _back(self, record: Record, ejections: Ejections) -> None:
+        ejections.back(record)
+        self._refresh()
 
     def pick(self) -> Pool:
         """The pool of the endpoint that gets the next request; Refused if there is none or the callee has enough to do."""
         pools = self._pools
         if self.traffic.active >= self.limits.max_requests:
             raise Refused(Failure.OVERFLOW, f"{self.limits.max_requests} requests")
+        if (
+            self._canary is not None
+            and self._config.split is not None
+            and self._draw() < self._config.split.canary_share
+        ):
+            return self._canary
         if len(pools) == 1:
             return pools[0]
         if not pools:
@@ -178,6 +332,14 @@ class Callee:
             return pools[least_request([pool.active for pool in pools], self._choose)]
         self._last = round_robin(self._last, len(pools))
         return pools[self._last]
+
+    def pick_other(self, tried: Pool) -> Pool:
+        """As `pick`, for a request that was tried already: not there again if it can be helped. Chance may name it several times over."""
+        for _ in range(PICKS):
+            pool = self.pick()
+            if pool is not tried:
+                break
+        return pool
 
     def connection(self, pool: Pool) -> Upstream:
         """A connection that isn't made yet."""
@@ -189,5 +351,5 @@ class Callee:
 
     def sweep(self, now_s: float, idle_s: float) -> None:
         """What has to be done from time to time."""
-        for pool in self._pools:
+        for pool in self._all:
             pool.sweep(now_s, idle_s * IDLE_SHARE, self._dialler.generation)

@@ -15,11 +15,12 @@ from time import monotonic_ns
 from typing import Final, Protocol
 
 from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
-from meshes.builtin.proxy.cluster import Callee, Pool
+from meshes.builtin.proxy.cluster import Callee, Pool, Trying
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.fields import CHUNKED
 from meshes.builtin.proxy.request import RequestHead
 from meshes.builtin.proxy.response import CODED, ResponseHead
+from meshes.builtin.proxy.retrying import RETRIED_STATUSES
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.tls import PeerRefused, TlsSession
 from meshes.builtin.proxy.upstream import Upstream
@@ -49,11 +50,15 @@ class Listener(Protocol):
 
 
 class Downstream(Wire):
-    """`sent_all` says that the request has gone upstream whole."""
+    """`sent_all` says that the request has gone upstream whole.
+
+    `_attempt` counts wishes for a connection, so that one that comes too late is known; `_trying` is there while a request may be
+    retried, `_replay` as long as it is known whole.
+    """
 
     __slots__ = (
-        "_attempt", "_began_ns", "_body", "_buffer", "_closing", "_coded", "_listener", "_pending", "_pool", "_request", "_rules", "_state",
-        "_status", "_suffix", "_upstream", "sent_all",
+        "_attempt", "_began_ns", "_body", "_buffer", "_bytes_in", "_bytes_out", "_closing", "_coded", "_flag", "_listener", "_pending",
+        "_pool", "_replay", "_request", "_retried", "_rules", "_state", "_status", "_suffix", "_trying", "_upstream", "sent_all",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +80,12 @@ class Downstream(Wire):
         self._began_ns = 0
         self._coded = False
         self._closing = False
+        self._trying: Trying | None = None
+        self._replay: list[bytes] | None = None
+        self._retried = 0
+        self._flag = ""
+        self._bytes_in = 0
+        self._bytes_out = 0
         self.sent_all = True
 
     # the connection
@@ -97,10 +108,7 @@ class Downstream(Wire):
     def ended(self, clean: bool) -> None:  # noqa: ARG002 - see the module's docstring
         self._listener.closed(self)
         if self._pool is not None:
-            if self._upstream is not None:
-                upstream, self._upstream = self._upstream, None
-                upstream.owner = None
-                upstream.abort()
+            self._cut_upstream()
             self._over_with_request()
 
     @property
@@ -145,17 +153,25 @@ class Downstream(Wire):
             return
         self._buffer = b""
         self._began_ns = monotonic_ns()
-        request = self._request = rules.heads[data[:end]]
+        if rules.tracer is None:
+            request = self._request = rules.heads[data[:end]]
+            out = request.lead + self._suffix
+        else:
+            head, trace = rules.tracer.continued(data[:end])
+            request = self._request = rules.heads[head]
+            out = request.lead + trace + self._suffix
         self._closing = not request.keep_alive
-        out = request.lead + self._suffix
         if request.length == len(data) - end - 4:
             self._state, self.sent_all = WAIT, True
             if request.length:
                 out += data[end + 4 :]
+                self._bytes_in = request.length
         else:
             out += self._begin_body(request, data[end + 4 :])
         if request.fields > rules.max_headers:
             raise Refused(Failure.HEAD_TOO_LARGE, f"more than {rules.max_headers} fields")
+        if rules.guard is not None and (objection := rules.guard.objection(self.peer, request.lead)):
+            raise Refused(Failure.DENIED, objection)
         callee = rules.callees.get(request.host) or rules.fallback
         if callee is None:
             raise Refused(Failure.NO_ROUTE, request.host.decode())
@@ -180,6 +196,8 @@ class Downstream(Wire):
 
     def _framed(self, body: BodyReader, payload: bytes) -> bytes:
         """Payload as it goes upstream; at the body's end the request is complete."""
+        if self._rules.log is not None:
+            self._bytes_in += len(payload)
         if body.done:
             self._state, self.sent_all, self._body, self._buffer = WAIT, True, None, body.rest
         if self._request is not None and self._request.length == CHUNKED:
@@ -188,6 +206,8 @@ class Downstream(Wire):
 
     def _send_body(self, body: BodyReader, payload: bytes) -> None:
         out = self._framed(body, payload)
+        if self._replay is not None:
+            self._keep(self._replay, out)
         if self._upstream is not None:
             if out:
                 self._upstream.send(out)
@@ -195,8 +215,11 @@ class Downstream(Wire):
             self._pending.append(out)
             if sum(map(len, self._pending)) > self._rules.buffer_bytes:
                 self.pause_reading()
-        if self.sent_all and self._rules.patience is not None:
-            self._rules.patience.start(self)
+        if self.sent_all:
+            if self._rules.patience is not None:
+                self._rules.patience.start(self)
+            if self._trying is not None and self._upstream is not None:
+                self._trying.patience.start(self)
 
     def _forward(self, callee: Callee, out: bytes) -> None:
         pool = callee.pick()
@@ -212,11 +235,19 @@ class Downstream(Wire):
         callee.traffic.active += 1
         if self.sent_all and self._rules.patience is not None:
             self._rules.patience.start(self)
+        if callee.trying is not None:
+            self._trying, self._replay, self._retried = callee.trying, [out], 0
+            if self.sent_all:
+                callee.trying.patience.start(self)
         if upstream is None:
             self._pending = [out]
         else:
             assert self._request is not None
             upstream.start(self, out, self._request.bodiless)
+
+    def wants(self, attempt: int) -> bool:
+        """Whether a connection asked for is still of use."""
+        return self._pool is not None and attempt == self._attempt
 
     def connected(self, upstream: Upstream, attempt: int) -> bool:
         """The new connection for this request is there; False if the request has gone meanwhile."""
@@ -236,10 +267,20 @@ class Downstream(Wire):
         """An interim response (1xx): passed on, unless the client's HTTP/1.0 doesn't know it."""
         assert self._request is not None
         if not self._request.old:
+            self._replay = None  # the client has heard of this try
             self.send(head.ready)
 
     def respond(self, head: ResponseHead, payload: bytes, done: bool) -> None:
         """The response's head and what there is of its body."""
+        if done:
+            self._upstream = None
+        if self._pool is not None and self._pool.record is not None:
+            self._pool.judge(head.status >= 500)
+        if self._trying is not None:
+            if head.status in RETRIED_STATUSES and self._again():
+                return
+            self._trying.patience.stop(self)
+            self._replay = None
         self._status = head.status
         request = self._request
         assert request is not None
@@ -250,10 +291,10 @@ class Downstream(Wire):
         out = self._head(head) if self._closing or request.old else head.ready
         if payload:
             out += chunk(payload) if self._coded else payload
-        if done:
-            self._upstream = None
-            if self._coded:
-                out += LAST_CHUNK
+            if self._rules.log is not None:
+                self._bytes_out += len(payload)
+        if done and self._coded:
+            out += LAST_CHUNK
         self.send(out)
         if done:
             self._finish()
@@ -265,6 +306,8 @@ class Downstream(Wire):
 
     def more(self, payload: bytes, done: bool) -> None:
         """More of the response's body."""
+        if self._rules.log is not None:
+            self._bytes_out += len(payload)
         out = chunk(payload) if self._coded else payload
         if done:
             self._upstream = None
@@ -293,6 +336,8 @@ class Downstream(Wire):
     def _over_with_request(self) -> None:
         pool = self._pool
         assert pool is not None
+        if self._trying is not None:
+            self._give_up_trying(self._trying)
         self._pool = self._upstream = None
         self._pending = []
         self._attempt += 1
@@ -302,10 +347,100 @@ class Downstream(Wire):
         elapsed_ns = monotonic_ns() - self._began_ns
         traffic.count(self._status, elapsed_ns)
         if self._rules.log is not None:
-            assert self._request is not None
-            self._rules.log.note(self._request, self._status, elapsed_ns)
+            self._note(str(pool.endpoint), elapsed_ns)
         if self._rules.patience is not None:
             self._rules.patience.stop(self)
+
+    def _note(self, endpoint: str, elapsed_ns: int) -> None:
+        """A line in the access log, if there was anything that could be read as a request."""
+        log, request = self._rules.log, self._request
+        if log is not None and request is not None:
+            sizes = (self._bytes_in, self._bytes_out)
+            log.note(request, self._status, self._flag, elapsed_ns, *sizes, endpoint, self.peer)
+        self._flag, self._bytes_in, self._bytes_out = "", 0, 0
+
+    # once more
+
+    def _keep(self, replay: list[bytes], out: bytes) -> None:
+        """What a retry has to send; a request longer than the buffer is tried once."""
+        replay.append(out)
+        if sum(map(len, replay)) > self._rules.buffer_bytes:
+            self._replay = None
+
+    def _again(self) -> bool:
+        """Whether there is another try; nothing of the one before is left then, and nothing of it has reached the client."""
+        pool, trying = self._pool, self._trying
+        if pool is None or trying is None or self._replay is None:
+            return False
+        wait_s = trying.retries.begin(self._retried, pool.callee.traffic.active)
+        if wait_s is None:
+            return False
+        self._retried += 1
+        trying.patience.stop(self)
+        self._cut_upstream()
+        self._attempt += 1
+        self._loop.call_later(wait_s, self._try_again, self._attempt)
+        if not self.sent_all:
+            self.pause_reading()
+        return True
+
+    def _try_again(self, attempt: int) -> None:
+        former, trying, replay = self._pool, self._trying, self._replay
+        if former is None or trying is None or attempt != self._attempt:
+            return
+        if replay is None:
+            self._refuse(Failure.OVERFLOW, "the request is longer than the buffer that retries have")
+            return
+        callee = former.callee
+        callee.traffic.active -= 1  # the request gives its place up while it looks for another
+        self._attempt += 1
+        refused = None
+        try:
+            pool = callee.pick_other(former)
+            if not pool.idle:
+                pool.open(self, self._attempt)
+        except Refused as why:
+            refused = why
+        callee.traffic.active += 1
+        if refused is not None:
+            self._refuse(refused.failure, refused.detail)
+            return
+        former.active -= 1
+        pool.active += 1
+        self._pool = pool
+        self._start(pool, b"".join(replay))
+        if self.sent_all:
+            trying.patience.start(self)
+
+    def _start(self, pool: Pool, out: bytes) -> None:
+        """Sends what there is on an idle connection, or keeps it for the one that is being made."""
+        if not pool.idle:
+            self._pending = [out]
+            return
+        assert self._request is not None
+        upstream = self._upstream = pool.idle.pop()
+        self._pending = []
+        upstream.start(self, out, self._request.bodiless)
+        self.resume_reading()
+
+    def try_timed_out(self) -> None:
+        """This try took longer than one may."""
+        self._cut_upstream()
+        self.upstream_failed(Failure.TRY_TIMEOUT, "")
+
+    def _give_up_trying(self, trying: Trying) -> None:
+        trying.patience.stop(self)
+        if self._retried:
+            trying.retries.over()
+        self._trying = self._replay = None
+        self._retried = 0
+
+    def _cut_upstream(self) -> None:
+        """The connection is in nobody knows what state: it goes."""
+        if self._upstream is not None:
+            upstream, self._upstream = self._upstream, None
+            upstream.owner = None
+            upstream.abort()
 
     def _go_on(self) -> None:
         """The next of several requests that were sent at once; not before the client takes what it already asked for."""
@@ -326,14 +461,14 @@ class Downstream(Wire):
         self._upstream = None
         if self._pool is None:
             return
+        self._pool.judge(failed=True)
+        if failure in _RETRIED and not self._status and self._again():
+            return
         self._refuse(failure, detail)
 
     def timed_out(self) -> None:
-        """The request took longer than allowed; its connection upstream is in nobody knows what state, so it goes too."""
-        if self._upstream is not None:
-            upstream, self._upstream = self._upstream, None
-            upstream.owner = None
-            upstream.abort()
+        """The request took longer than allowed, with all its tries."""
+        self._cut_upstream()
         self.upstream_failed(Failure.REQUEST_TIMEOUT, "")
 
     def stalled(self) -> None:
@@ -348,6 +483,7 @@ class Downstream(Wire):
     def _refuse(self, failure: Failure, detail: str) -> None:
         """Answers ourselves. The connection goes on only if the request was whole and readable."""
         self._listener.failed(failure)
+        self._flag = failure.flag
         if self._pool is not None and self._status:
             self._state = LINGER
             self.abort()
@@ -355,18 +491,15 @@ class Downstream(Wire):
         whole = self._state == WAIT and failure.status not in _CLIENT_FAULTS
         if not whole or self._listener.draining:
             self._closing = True
-        if self._upstream is not None:
-            upstream, self._upstream = self._upstream, None
-            upstream.owner = None
-            upstream.abort()
+        self._cut_upstream()
         self._status = failure.status
         bodiless = self._state != HEAD and self._request is not None and self._request.bodiless
         self.send(failure.response(detail, self._closing, bodiless))
         if self._pool is not None:
             self._finish()
             return
-        if self._rules.log is not None and self._state != HEAD and self._request is not None:
-            self._rules.log.note(self._request, self._status, monotonic_ns() - self._began_ns)
+        if self._state != HEAD:
+            self._note("", monotonic_ns() - self._began_ns)
         if self._closing:
             self._last_words()
         else:
@@ -403,4 +536,14 @@ class Downstream(Wire):
 
 
 _EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+_RETRIED = frozenset(
+    (
+        Failure.CONNECT_FAILED,
+        Failure.CONNECT_TIMEOUT,
+        Failure.TLS_FAILED,
+        Failure.UPSTREAM_RESET,
+        Failure.TRY_TIMEOUT,
+    )
+)
+"""The connection failed, or broke before any answer, or the try took too long."""
 _CLIENT_FAULTS = frozenset((400, 408, 414, 417, 431, 501, 505))

@@ -20,15 +20,17 @@ class Failure(Enum):
     METHOD = "method", 501, "CONNECT is not supported"
     VERSION = "version", 505, "the HTTP version is not supported: use HTTP/1.1"
 
+    DENIED = "denied", 403, "the request is not allowed"
     NO_ROUTE = "no-route", 404, "no route to this host"
     NO_ENDPOINTS = "no-endpoints", 503, "the callee has no endpoints"
-    OVERFLOW = "overflow", 503, "the callee has as many requests or connections as allowed"
+    OVERFLOW = "overflow", 503, "the callee has as many requests, waiting requests or connections as allowed"
     CONNECT_FAILED = "connect-failed", 503, "the callee refused the connection"
     CONNECT_TIMEOUT = "connect-timeout", 504, "the callee did not accept the connection in time"
     TLS_FAILED = "tls-failed", 503, "the callee could not prove its identity"
     UPSTREAM_RESET = "upstream-reset", 503, "the callee closed the connection without an answer"
     BAD_RESPONSE = "bad-response", 502, "the callee's answer is not HTTP/1.1 that can be read in only one way"
     REQUEST_TIMEOUT = "request-timeout", 504, "the callee did not answer in time"
+    TRY_TIMEOUT = "try-timeout", 504, "the callee did not answer one try in time"
 
     def __init__(self, flag: str, status: int, sentence: str) -> None:
         self.flag = flag

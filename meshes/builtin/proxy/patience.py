@@ -10,6 +10,7 @@ class Impatient(Protocol):
     """Whoever waits."""
 
     def timed_out(self) -> None: ...
+    def try_timed_out(self) -> None: ...
 
 
 class Patience:
@@ -33,6 +34,9 @@ class Patience:
         """The wait is over."""
         self._deadlines.remove(request)
 
+    def _tell(self, late: Impatient) -> None:
+        late.timed_out()
+
     def _arm(self, at_s: float) -> None:
         self._armed = True
         self._loop.call_at(at_s, self._ring)
@@ -41,7 +45,16 @@ class Patience:
         """A timer that outlives its request costs less than one that is cancelled with every request."""
         self._armed = False
         for request in self._deadlines.late(self._loop.time()):
-            request.timed_out()
+            self._tell(request)
         next_s = self._deadlines.next_s()
         if next_s is not None and not self._armed:
             self._arm(next_s)
+
+
+class TryPatience(Patience):
+    """Calls `try_timed_out` instead: the request as a whole may have time left."""
+
+    __slots__ = ()
+
+    def _tell(self, late: Impatient) -> None:
+        late.try_timed_out()

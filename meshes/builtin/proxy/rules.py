@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from meshes.builtin.proxy.access_log import AccessLog
+from meshes.builtin.proxy.authorization import Guard
 from meshes.builtin.proxy.cluster import Callee
 from meshes.builtin.proxy.memo import RequestMemo
 from meshes.builtin.proxy.patience import Patience
 from meshes.builtin.proxy.request import RequestHead
+from meshes.builtin.proxy.tracing import Tracer
 from meshes.builtin.snapshot import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Never changes. `heads` reads a request's head and remembers it; `fallback` gets what no name in `callees` matches; `host`
-    stands in for a missing Host (HTTP/1.0); without `patience` there is no request timeout."""
+    stands in for a missing Host (HTTP/1.0); without `patience` there is no request timeout.
+    What is None (log, guard, tracer) is not there."""
 
     callees: Mapping[bytes, Callee]
     fallback: Callee | None
@@ -24,6 +27,8 @@ class Rules:
     buffer_bytes: int
     patience: Patience | None
     log: AccessLog | None = None
+    guard: Guard | None = None
+    tracer: Tracer | None = None
     heads: Mapping[bytes, RequestHead] = field(default_factory=RequestMemo)
 
 
@@ -33,12 +38,17 @@ def outbound(
     limits: Limits,
     patience: Patience | None,
     log: AccessLog | None,
+    tracer: Tracer | None,
 ) -> Rules:
     """Requests of the app: the host decides, nothing else is let out."""
     names = {host.encode(): callees[cluster] for host, cluster in routes.items()}
-    return Rules(names, None, b"", limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, patience, log)
+    bounds = (limits.max_header_bytes, limits.max_headers, limits.buffer_bytes)
+    return Rules(names, None, b"", *bounds, patience, log, None, tracer)
 
 
-def inbound(app: Callee, host: str, limits: Limits, log: AccessLog | None) -> Rules:
+def inbound(
+    app: Callee, host: str, limits: Limits, log: AccessLog | None, guard: Guard | None, tracer: Tracer | None
+) -> Rules:
     """Requests of other sidecars: all go to the app. They are cut by the caller's sidecar alone, so nothing is cut twice."""
-    return Rules({}, app, host.encode(), limits.max_header_bytes, limits.max_headers, limits.buffer_bytes, None, log)
+    bounds = (limits.max_header_bytes, limits.max_headers, limits.buffer_bytes)
+    return Rules({}, app, host.encode(), *bounds, None, log, guard, tracer)

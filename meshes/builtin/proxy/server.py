@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import Callable, Container
 
 from meshes.builtin.proxy import rules as compiled
 from meshes.builtin.proxy.access_log import AccessLog
 from meshes.builtin.proxy.admin import Admin
+from meshes.builtin.proxy.authorization import Guard
 from meshes.builtin.proxy.balancing import seeded
 from meshes.builtin.proxy.cluster import Callee
 from meshes.builtin.proxy.credentials import Credentials
@@ -15,6 +17,7 @@ from meshes.builtin.proxy.listener import Listener
 from meshes.builtin.proxy.patience import Patience
 from meshes.builtin.proxy.telemetry import Telemetry
 from meshes.builtin.proxy.tls import Members
+from meshes.builtin.proxy.tracing import Tracer
 from meshes.builtin.snapshot import Cluster, Snapshot, SnapshotError
 
 LOCAL = "local"
@@ -90,7 +93,9 @@ class Proxy:
             self._app = self._callee(config, snapshot, "inbound")
         else:
             self._app.apply(config, snapshot.limits)
-        return compiled.inbound(self._app, str(inbound.app), snapshot.limits, self._log(snapshot, "inbound"))
+        guard = Guard(inbound.authorization) if inbound.authorization else None
+        log, tracer = self._log(snapshot, "inbound"), self._tracer(snapshot)
+        return compiled.inbound(self._app, str(inbound.app), snapshot.limits, log, guard, tracer)
 
     def _outbound_rules(self, snapshot: Snapshot) -> compiled.Rules:
         former, self._callees = self._callees, {}
@@ -105,11 +110,15 @@ class Proxy:
             callee.retire()
         request_s = snapshot.timeouts.request_s
         patience = Patience(self._loop, request_s) if request_s else None
-        log = self._log(snapshot, "outbound")
-        return compiled.outbound(snapshot.outbound.routes, self._callees, snapshot.limits, patience, log)
+        log, tracer = self._log(snapshot, "outbound"), self._tracer(snapshot)
+        return compiled.outbound(snapshot.outbound.routes, self._callees, snapshot.limits, patience, log, tracer)
 
     def _log(self, snapshot: Snapshot, direction: str) -> AccessLog | None:
-        return AccessLog(direction, self._write_log) if snapshot.access_log else None
+        return AccessLog(direction, self._write_log, time.time_ns) if snapshot.access_log else None
+
+    def _tracer(self, snapshot: Snapshot) -> Tracer | None:
+        choose = self._choose
+        return Tracer(snapshot.tracing, lambda: choose(1 << 32) << 32 | choose(1 << 32)) if snapshot.tracing else None
 
     def _callee(self, config: Cluster, snapshot: Snapshot, direction: str) -> Callee:
         return Callee(config, snapshot.limits, self._credentials, self._telemetry, direction, self._loop, self._choose)

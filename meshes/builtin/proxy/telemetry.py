@@ -1,6 +1,6 @@
 """What a proxy counts, as plain integers, and the Prometheus text of it (exposition format 0.0.4). Opens no socket."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 _CLASSES: Final = 6
@@ -47,6 +47,7 @@ class Telemetry:
         self.traffic: dict[tuple[str, str], Traffic] = {}
         self.connections: dict[tuple[str, str], Connections] = {}
         self.failures: dict[tuple[str, str], int] = {}
+        self.policies: dict[tuple[str, str], Callable[[], int]] = {}
         self.snapshot_version = 0
         self.snapshots_refused = 0
         self.certificate_not_after = 0
@@ -68,7 +69,10 @@ class Telemetry:
 
     def text(self) -> str:
         """All of it for Prometheus."""
-        return "\n".join([*self._traffic(), *self._failures(), *self._connections(), *self._state()]) + "\n"
+        return (
+            "\n".join([*self._traffic(), *self._failures(), *self._connections(), *self._policies(), *self._state()])
+            + "\n"
+        )
 
     def _traffic(self) -> Iterator[str]:
         yield "# TYPE hoptax_requests_total counter"
@@ -95,6 +99,14 @@ class Telemetry:
             for (side, name), connections in self.connections.items():
                 yield f'hoptax_{field}{{side="{side}",name="{name}"}} {getattr(connections, attribute)}'
 
+    def _policies(self) -> Iterator[str]:
+        """What policies did, read from themselves: nothing for those that a callee doesn't have."""
+        for field, kind in _POLICY_METRICS:
+            found = {cluster: read for (name, cluster), read in self.policies.items() if name == field}
+            if found:
+                yield f"# TYPE hoptax_{field} {kind}"
+                yield from (f'hoptax_{field}{{cluster="{cluster}"}} {read()}' for cluster, read in found.items())
+
     def _state(self) -> Iterable[str]:
         for name, kind, value in (
             ("snapshot_version", "gauge", self.snapshot_version),
@@ -113,6 +125,15 @@ _CONNECTION_METRICS = (
     ("connections_refused_total", "counter"),
     ("handshakes_total", "counter"),
     ("tls_failures_total", "counter"),
+)
+
+
+_POLICY_METRICS = (
+    ("retries_total", "counter"),
+    ("retries_denied_total", "counter"),
+    ("ejections_total", "counter"),
+    ("endpoints_ejected", "gauge"),
+    ("requests_pending", "gauge"),
 )
 
 

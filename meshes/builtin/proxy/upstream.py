@@ -1,7 +1,7 @@
 """One connection to an endpoint: sends a request, reads its response, one at a time. Knows neither routes nor clients.
 
-No request is ever sent twice: retries are policy, and there is none. A connection that dies before its answer costs that one
-request a 503; connections that closed while idle are out of the pool by then.
+Nothing is sent twice from here: retries are policy, and the owner's. A connection that dies before its answer costs that one
+try; connections that closed while idle are out of the pool by then.
 """
 
 import asyncio

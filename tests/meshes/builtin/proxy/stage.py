@@ -7,7 +7,7 @@ assert stage.to_client() == b"HTTP/1.1 204 No Content\\r\\n\\r\\n"
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from meshes.builtin.proxy.cluster import Callee, Pool, Waiter
@@ -132,16 +132,16 @@ class _Listener:
 
 
 class _Pool(Pool):
-    def open(self, waiter: Waiter, attempt: int) -> None:
-        self.callee.connections.open += 1
+    def dial(self, waiter: Waiter, attempt: int) -> None:
         cast("_Callee", self.callee).waiting.append((waiter, attempt, self))
 
 
 class _Callee(Callee):
+    pool_class = _Pool
     waiting: "list[Wish]"
 
 
-Wish = tuple[Waiter, int, _Pool]
+Wish = tuple[Waiter, int, Pool]
 """Somebody who wants a connection."""
 
 
@@ -149,23 +149,33 @@ class Stage:
     """One client connection. The callee accepts a connection at once unless `accept` is False."""
 
     def __init__(
-        self, *, request_s: float = 0.0, limits: Limits | None = None, accept: bool = True, inbound: bool = False
+        self,
+        *,
+        request_s: float = 0.0,
+        limits: Limits | None = None,
+        accept: bool = True,
+        inbound: bool = False,
+        endpoints: int = 1,
+        choose: Callable[[int], int] = lambda _: 0,
+        policies: Mapping[str, Any] | None = None,  # Any: policies by their name in Cluster
+        **rules: Any,  # Any: parts of Rules by name
     ) -> None:
         self.clock = Clock()
         loop = cast("asyncio.AbstractEventLoop", self.clock)
         limits = limits or Limits()
         self.telemetry = Telemetry()
-        config = Cluster("b", (Endpoint("127.0.0.1", 1),), mtls=False)
+        where = tuple(Endpoint("127.0.0.1", 1 + n) for n in range(endpoints))
+        config = Cluster("b", where, mtls=False, **(policies or {}))
         dialler = cast("Any", None)  # Any: nobody dials on a stage
-        self._callee = _Callee(config, limits, dialler, self.telemetry, "outbound", loop, lambda below: 0)
+        self._callee = _Callee(config, limits, dialler, self.telemetry, "outbound", loop, choose)
         self._callee.waiting = []
-        self.pool = _Pool(self._callee, config.endpoints[0])
-        self._callee._pools = [self.pool]
+        self.callee_pools = self._callee._all
+        self.pool = self.callee_pools[0]
         patience = Patience(loop, request_s) if request_s else None
         callees = {} if inbound else {b"b": self._callee}
         fallback = self._callee if inbound else None
         sizes = (limits.max_header_bytes, limits.max_headers, limits.buffer_bytes)
-        self.listener = _Listener(Rules(callees, fallback, b"app:8080", *sizes, patience))
+        self.listener = _Listener(Rules(callees, fallback, b"app:8080", *sizes, patience, **rules))
         self.connection = Downstream(self.listener, loop, None, ())
         self._transport = Transport(self.connection, self.clock)
         self.connection.connection_made(self._transport)
@@ -204,8 +214,8 @@ class Stage:
 
     def refuse(self, failure: Failure, wishes: "list[Wish] | None" = None) -> None:
         """The callee takes none of these, or none at all."""
-        for waiter, attempt, _ in self.waiting() if wishes is None else wishes:
-            self._callee.connections.open -= 1
+        for waiter, attempt, pool in self.waiting() if wishes is None else wishes:
+            pool._one_less()
             waiter.connect_failed(failure, "127.0.0.1:1", attempt)
             self.clock.run()
 

@@ -1,6 +1,7 @@
 """Two proxies on real sockets: identities, hot changes, drain. What only sockets and TLS can show."""
 
 import asyncio
+import json
 import ssl
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -316,7 +317,14 @@ def test_the_access_log_has_a_line_per_request_and_is_off_unless_asked_for(folde
             await client.get("nowhere")
             client.close()
             await a.proxy.drain(1)
-            lines = [line.rsplit(b" ", 1)[0] for line in b"".join(a.log).splitlines()]
-            assert lines == [b"outbound GET / b 200", b"outbound GET / nowhere 404"]
+            answered, refused = (json.loads(line) for line in b"".join(a.log).splitlines())
+            assert answered.pop("duration_us") > 0
+            assert answered.pop("time") > 1.7e9
+            assert answered.pop("bytes_out") > 50
+            assert answered == {
+                "direction": "outbound", "method": "GET", "path": "/", "host": "b", "status": 200, "flag": "",
+                "bytes_in": 0, "endpoint": f"{B}:{INBOUND}", "peer": "",
+            }  # fmt: skip
+            assert [refused[key] for key in ("host", "status", "flag", "endpoint")] == ["nowhere", 404, "no-route", ""]
 
     run(scenario())

@@ -101,7 +101,7 @@ def test_it_imports_nothing_heavy() -> None:
     ).stdout.split()
     assert not [name for name in HEAVY if name in loaded]
     ours = {name for name in loaded if name.startswith(("meshes.", "harness"))}
-    allowed = ("meshes.builtin.proxy", "meshes.builtin.snapshot", "meshes.builtin.reading")
+    allowed = ("meshes.builtin.proxy", "meshes.builtin.snapshot", "meshes.builtin.reading", "meshes.builtin.policies")
     assert all(name == "meshes.builtin" or name.startswith(allowed) for name in ours)
 
 

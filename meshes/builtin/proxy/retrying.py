@@ -1,0 +1,42 @@
+"""Whether a failed try is repeated, and when: attempts, budget and waits. Pure: chance is passed in, requests are counted by callers."""
+
+from collections.abc import Callable
+
+from meshes.builtin.policies import Retry
+
+RETRIED_STATUSES = frozenset((502, 503, 504))
+
+
+class Retries:
+    """The retries of one callee. `active` are those under way, `made` all so far, `denied` those that the budget forbade."""
+
+    __slots__ = ("_config", "_draw", "active", "denied", "made")
+
+    def __init__(self, config: Retry, draw: Callable[[], float]) -> None:
+        """`draw` gives a number from 0 to 1."""
+        self._config = config
+        self._draw = draw
+        self.active = 0
+        self.made = 0
+        self.denied = 0
+
+    def begin(self, retried: int, in_flight: int) -> float | None:
+        """The seconds to wait before the next try, or None if there is none. `retried` counts this request's retries so far, `in_flight` the
+        requests to the callee, this one among them. A request counts once in `active` until `over`, however often it is tried.
+
+        The wait is drawn between 0 and a bound that doubles from the base ("full jitter": Brooker, "Exponential Backoff And Jitter", 2015).
+        """
+        config = self._config
+        if retried >= config.attempts:
+            return None
+        if not retried:
+            if self.active >= max(config.budget_least, int(config.budget_share * in_flight)):
+                self.denied += 1
+                return None
+            self.active += 1
+        self.made += 1
+        return self._draw() * min(config.backoff_base_s * (1 << min(retried, 30)), config.backoff_most_s)
+
+    def over(self) -> None:
+        """A request that was retried is over."""
+        self.active -= 1

@@ -1,0 +1,1 @@
+"""Locustfiles: users as loads. Each also runs with plain `locust -f`."""
