@@ -18,6 +18,7 @@ from harness.report.fault_table import fault_headline
 from harness.report.figures import cells
 from harness.report.numbers import NO_INTERVAL
 from harness.report.table import Contrast, Headline, Shown, headline
+from harness.report.verdict_table import by_weight, subject
 
 GAP = 2
 INDENT = "  "
@@ -41,7 +42,7 @@ def show(
 ) -> None:
     """Print the summary; `report` is where the page lies, if there is one."""
     console = console or Console()
-    for line in verdict_lines(summary):
+    for line in (*judgement_lines(summary), *verdict_lines(summary)):
         _print(console, *line)
     faults, shown = bool(summary.get("faults")), without_steps(summary)
     for cell in cells(manifest):
@@ -55,6 +56,19 @@ def show(
         _print(console, words)
     if report:
         _print(console, f"Report: {report}", soft_wrap=True)
+
+
+def judgement_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The verdict, if rules were asked for, and a line for each check: (text, style)."""
+    if not summary.get("verdict"):
+        return
+    yield f"VERDICT: {summary['verdict']}: {summary['verdict_why']}", _STYLES[summary["verdict"]]
+    for each in by_weight(summary["verdicts"]):
+        yield f"  {each['outcome']:<14}  {subject(each)}: {each['why']}", _STYLES.get(each["outcome"], "")
+
+
+_STYLES = {"GO": "bold green", "NO-GO": "bold red", "HOLD": "bold yellow", "INCONCLUSIVE": "bold yellow", "fail": "red",
+           "invalid": "red", "inconclusive": "yellow"}  # fmt: skip
 
 
 def verdict_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
