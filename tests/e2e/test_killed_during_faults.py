@@ -54,8 +54,9 @@ def killed(folder: Path, marker: str, after_s: float) -> int:
         assert run.stdout is not None
         said = run.stdout.fileno()
         assert select.select([said], [], [], LAUNCHED_WITHIN_S)[0]
-        lines, give_up = os.read(said, 4096).count(b"\n"), time.monotonic() + after_s
-        assert lines, f"the run ended before its first fault: {errors.read_text()[-2000:]}"
+        first, give_up = os.read(said, 4096), time.monotonic() + after_s
+        lines = first.count(b"\n")  # 0 if what was read is the line without its end
+        assert first, f"the run ended before its first fault: {errors.read_text()[-2000:]}"
         while (left := give_up - time.monotonic()) > 0:
             if select.select([said], [], [], left)[0]:
                 lines += os.read(said, 4096).count(b"\n")
