@@ -174,6 +174,9 @@ def test_both_listeners_trace_and_nobody_collects(direction: str) -> None:
     document = config(plan_of("tracing"), "a-0")
 
     stated = manager(document, direction)["tracing"]
-    assert stated["random_sampling"] == {"value": 12.5}
+    sampler = stated["provider"]["typed_config"]["sampler"]
+    drawn = sampler["typed_config"]["wrapped_sampler"]["typed_config"]
+    assert sampler["name"].endswith("parent_based")
+    assert drawn["sampling_percentage"] == {"numerator": 125000, "denominator": "MILLION"}
     assert stated["provider"]["name"] == "envoy.tracers.opentelemetry"
     assert "endpoints" not in json.dumps(cluster(document, "nowhere")["load_assignment"])
