@@ -84,7 +84,8 @@ def notes(asked: Sequence[Asked], rounds: int, cells: int) -> Iterator[str]:
 
 def _on_rounds(count: int, rounds: int) -> Iterator[str]:
     if rounds < MIN_ROUNDS:
-        yield f"{rounds} rounds give no interval, so the verdict can only be INCONCLUSIVE: use {rounds_needed(count)} or more"
+        few = "1 round gives" if rounds == 1 else f"{rounds} rounds give"
+        yield f"{few} no interval, so the verdict can only be INCONCLUSIVE: use {rounds_needed(count)} or more"
     elif rounds < rounds_needed(count):
         yield (
             f"{rounds} rounds are few for {count} checks: a single one that fails may be left undecided "

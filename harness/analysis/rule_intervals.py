@@ -27,8 +27,8 @@ UTILISATION = Metric("machine", MACHINE, "utilisation", "mean", "share", "cost")
 CPU = {role: Metric("role", role, "cpu_s_per_1000_requests", "mean", "s", "cost") for role in ("sidecar", "app")}
 MEMORY = {role: Metric("role", role, "pss_bytes", "loaded", "bytes", "cost") for role in ("sidecar", "app")}
 
-STEPS = 40
-"""Of the bisection: a p is right to 2⁻⁴¹."""
+STEPS = 24
+"""Of the bisection: a p is right to 2⁻²⁵."""
 
 
 @dataclass(frozen=True, slots=True)

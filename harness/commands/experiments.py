@@ -146,11 +146,11 @@ def _print_result(path: Path, as_json: bool, gate: Gate) -> None:
     """The summary of a finished result; ends with the gate's exit code."""
     measured = store.open_result(path)
     summary = measured.summary()
+    gate.write(summary)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:
         terminal.show(measured.manifest, summary, str(path / "report.html"))
-    gate.write(summary)
     if code := gate.exit_code(summary):
         raise typer.Exit(code)
 

@@ -32,11 +32,11 @@ def report(
     gated = Gate(gate, junit, markdown)
     gated.check(asked)
     summary = conclude(directory, asked)
+    gated.write(summary)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:
         terminal.show(open_result(directory).manifest, summary, str(directory / "report.html"))
-    gated.write(summary)
     if gate and (code := gated.exit_code(summary)):
         raise typer.Exit(code)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.report.verdict_table import by_weight, measured, subject
+from harness.report.verdict_table import by_weight, measured, several_cells, subject
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 
@@ -21,9 +21,16 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "| outcome | rule | measured | 95 % interval | allowed |"
     yield "|---|---|---|---|---|"
+    with_cell = several_cells(summary["verdicts"])
     for each in by_weight(summary["verdicts"]):
         value, interval = measured(each)
-        cells = (each["outcome"], subject(each), value or "–", interval or _reason(each), each["allowed"])
+        cells = (
+            each["outcome"],
+            subject(each, cell=with_cell),
+            value or "–",
+            interval or _reason(each),
+            each["allowed"],
+        )
         yield f"| {' | '.join(_safe(cell) for cell in cells)} |"
     reasons = summary["validity"]["reasons"]
     yield ""

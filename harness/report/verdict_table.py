@@ -15,6 +15,11 @@ def by_weight(checks: Iterable[Check]) -> list[Check]:
     return sorted(checks, key=lambda each: _WEIGHT.index(each["outcome"]))
 
 
+def several_cells(checks: Iterable[Check]) -> bool:
+    """Whether there is more than one topology or load, so that each check has to say whose it is."""
+    return len({(each["topology"], each["load"]) for each in checks if each["arm"]}) > 1
+
+
 def subject(check: Check, *, cell: bool = True) -> str:
     """`p50-per-hop of envoy[mtls] on chain-4 at auto`; the rule alone where it is about the whole result."""
     if not check["arm"]:

@@ -6,7 +6,7 @@ from typing import Any
 from harness.report.elements import Html, element, figure_cell, paragraph, picture, section, table
 from harness.report.overview import banner
 from harness.report.svg import Canvas, Scale, text_width
-from harness.report.verdict_table import Check, by_weight, measured, subject
+from harness.report.verdict_table import Check, by_weight, measured, several_cells, subject
 
 _CSS = {"GO": "good", "NO-GO": "bad", "HOLD": "warn", "INCONCLUSIVE": "warn"}
 _SIGN = {"GO": "✓", "NO-GO": "✕", "HOLD": "…", "INCONCLUSIVE": "?"}
@@ -19,7 +19,7 @@ _MEANING = {
 }
 
 ROW, TOP, BOTTOM, GAP, MARGIN = 24.0, 22.0, 40.0, 12.0, 16.0
-LEAST, MOST = -0.25, 2.0
+LEAST, LEAST_OF_TWO_SIDES, MOST = -0.25, -1.25, 2.0
 """Ends of the axis, in budgets; what lies beyond is drawn to the edge, with an arrow."""
 
 
@@ -37,22 +37,20 @@ def verdict_section(name: str, title: str, summary: Mapping[str, Any]) -> Html:
     checks = by_weight(summary["verdicts"])
     if not checks:
         return Html("")
-    cells = {(each["topology"], each["load"]) for each in checks if each["arm"]}
+    with_cell = several_cells(checks)
     told = "Brackets are 95 % intervals over rounds. A check passes if its whole interval is allowed, and fails if none of it is."
-    return section(
-        name, title, paragraph(told, "muted"), _picture(name, checks, len(cells) > 1), _table(checks, len(cells) > 1)
-    )
+    return section(name, title, paragraph(told, "muted"), _picture(name, checks, with_cell), _table(checks, with_cell))
 
 
 def _table(checks: Sequence[Check], with_cell: bool) -> Html:
-    head = ["Rule", "Outcome", "Measured", "Allowed", "Why"]
+    head = ["Rule", "Outcome", "Measured", "Allowed", "What it asks, or why it didn't pass"]
     rows = [
         (
             subject(each, cell=with_cell),
             element("span", _MARK.get(each["outcome"], each["outcome"]), f"outcome {each['outcome']}"),
             figure_cell(*measured(each)) if each["estimate"] is not None else "–",
             each["allowed"],
-            each["why"],
+            each["asks"] if each["outcome"] == "pass" else each["why"],
         )
         for each in checks
     ]
@@ -81,13 +79,12 @@ def _bars(checks: Sequence[Check], with_cell: bool, width: float) -> Canvas:
     row = ROW if beside else 2 * ROW - 8
     bottom = TOP + row * len(checks)
     canvas = Canvas(width, bottom + BOTTOM)
-    x = Scale(LEAST, MOST, room if beside else MARGIN, width - MARGIN)
-    canvas.rect((x(LEAST), TOP), (x(1) - x(LEAST), bottom - TOP), "allowed")
-    for tick in (0.0, 0.5, 1.0, 1.5, 2.0):
-        canvas.line((x(tick), TOP), (x(tick), bottom), "limit" if tick == 1 else "grid")
-        canvas.text((x(tick), bottom + 16), f"{tick:g}", "tick", "middle")
-    canvas.text((x(1), TOP - 8), "budget", "tick strong", "middle")
-    canvas.text((x((LEAST + MOST) / 2), bottom + 34), "measured ÷ allowed", "axis", "middle")
+    two_sides = any((each["min"] or 0) < 0 for each in checks)
+    x = Scale(LEAST_OF_TWO_SIDES if two_sides else LEAST, MOST, room if beside else MARGIN, width - MARGIN)
+    for n, each in enumerate(checks):
+        start = x(max(x.low, each["min"] / each["max"] if each["min"] else x.low))
+        canvas.rect((start, TOP + n * row + 1), (x(1) - start, row - 2), "allowed")
+    _axis(canvas, x, bottom)
     for n, (each, label) in enumerate(zip(checks, labels, strict=True)):
         top = TOP + n * row
         canvas.text((room - GAP, top + 16) if beside else (MARGIN, top + 15), label, "", "end" if beside else "start")
@@ -95,15 +92,25 @@ def _bars(checks: Sequence[Check], with_cell: bool, width: float) -> Canvas:
     return canvas
 
 
+def _axis(canvas: Canvas, x: Scale, bottom: float) -> None:
+    for tick in x.ticks(7):
+        canvas.line((x(tick), TOP), (x(tick), bottom), "grid")
+        canvas.text((x(tick), bottom + 16), f"{tick:g}".replace("-", "−"), "tick", "middle")
+    canvas.line((x(1), TOP), (x(1), bottom), "limit")
+    canvas.text((x(1), TOP - 8), "budget", "tick strong", "middle")
+    canvas.text((x((x.low + x.high) / 2), bottom + 34), "measured ÷ allowed", "axis", "middle")
+
+
 def _bar(canvas: Canvas, check: Check, x: Scale, y: float) -> None:
     """The interval and the estimate; an end beyond the axis gets an arrow."""
     low, middle, high = (check[key] / check["max"] for key in ("low", "estimate", "high"))
-    left, right = (x(min(MOST, max(LEAST, end))) for end in (low, high))
-    right = max(right, left + 2)
-    canvas.line((left, y), (right, y), f"judged {check['outcome']}")
-    if LEAST <= middle <= MOST:
-        canvas.rect((x(middle) - 1.5, y - 6), (3, 12), "judged-end", f"{subject(check)}: {check['why']}")
-    if high > MOST:
-        canvas.text((x(MOST) + 2, y + 5), "▸", "strong")
-    if low < LEAST:
-        canvas.text((x(LEAST) - 2, y + 5), "◂", "strong", "end")
+    left, right = (x(min(x.high, max(x.low, end))) for end in (low, high))
+    canvas.line((left, y), (max(right, left + 2), y), f"judged {check['outcome']}")
+    if x.low <= middle <= x.high:
+        canvas.rect(
+            (x(middle) - 1.5, y - 6), (3, 12), f"judged-end {check['outcome']}", f"{subject(check)}: {check['why']}"
+        )
+    if high > x.high:
+        canvas.text((x(x.high) + 2, y + 5), "▸", "strong")
+    if low < x.low:
+        canvas.text((x(x.low) - 2, y + 5), "◂", "strong", "end")
