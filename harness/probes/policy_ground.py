@@ -33,6 +33,10 @@ POLICIES = Policies(
 """Small enough to be reached. Proofs of one feature stay below what the others act on: 500 isn't retried, and 20 errors in a row are
 only there where ejection is proven."""
 TRAFFIC = Traffic(request_timeout_s=5.0, policies=POLICIES)
+MOST_CALLS = 500
+"""Enough for 20 errors of a replica that gets one call in ten."""
+SETTLED_S = 0.05
+"""A mesh may judge errors beside its requests; so long after the last one it has."""
 OUTSIDER = "outsider"
 """An identity of the mesh that belongs to no service."""
 
@@ -98,6 +102,16 @@ class Ground:
     ) -> Answered:
         """One call by the caller."""
         return self._client.call(callee, path, headers, body)
+
+    def fail(self, callee: str, errors: int) -> int:
+        """Calls until so many have failed with 500, or in vain; how many did. A mesh has noticed by then."""
+        failed = 0
+        for _ in range(MOST_CALLS):
+            failed += self.call(callee).status == 500
+            if failed == errors:
+                break
+        time.sleep(SETTLED_S)
+        return failed
 
     def at_once(self, pool: ThreadPoolExecutor, number: int, callee: str) -> list[Future[Answered]]:
         """So many calls at the same time, each over a connection of its own."""
