@@ -11,6 +11,7 @@ RETRY = POLICIES.retry
 HELD_S = 0.3
 AT_ONCE = 8
 ELSEWHERE = 12
+MOST_ELSEWHERE = 60
 SLOW_S = RETRY.per_try_timeout_s + 0.3
 EARLY, LATE_S = 0.95, 0.6
 """A try may be cut 5 % before its time (timers tick); then comes a wait of at most 25 ms, and a busy machine."""
@@ -89,8 +90,12 @@ def _tries_at_once(ground: Ground) -> int:
 
 
 def _elsewhere(ground: Ground) -> Parity:
+    """Calls until the failing replica was asked, which balancing at random may take a while to do."""
     ground.order(replica_host(MANY, 0), status=503)
-    statuses = [ground.call(MANY).status for _ in range(ELSEWHERE)]
+    statuses: list[int] = []
     counts = ground.counts(MANY)
+    while not counts[0] and len(statuses) < MOST_ELSEWHERE:
+        statuses += [ground.call(MANY).status for _ in range(ELSEWHERE)]
+        counts = ground.counts(MANY)
     ground.recover()
     return elsewhere(statuses, counts)
