@@ -28,11 +28,11 @@ def prove(platform: Platform, arm: Arm, workspace: Path) -> tuple[Parity, ...]:
     with platform.launch(plan, workspace / "ground") as deployment:
         outsider = stranger(plan, workspace / "stranger") if "mtls" in arm.features else None
         proofs = _inbound(deployment, arm.features, outsider) + parity_calls.prove(deployment, arm.features)
-    return proofs + _policies(platform, arm, workspace / "policies")
+    return proofs + policies(platform, arm, workspace / "policies")
 
 
-def _policies(platform: Platform, arm: Arm, workspace: Path) -> tuple[Parity, ...]:
-    """What an arm does beside forwarding, on a ground of its own: its settings would be in the way of the other proofs."""
+def policies(platform: Platform, arm: Arm, workspace: Path) -> tuple[Parity, ...]:
+    """What an arm does beside forwarding, on a ground of its own, whose settings would be in the way of the other proofs."""
     topology = policy_ground.topology(service_program())
     plan = policy_ground.with_outsider(arm.plan(topology, policy_ground.TRAFFIC, platform.facts))
     if not parity_policies.applies(plan):

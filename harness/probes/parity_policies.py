@@ -39,7 +39,7 @@ def _proofs(ground: Ground, features: frozenset[str]) -> Iterator[Parity]:
     yield from parity_retries.prove(ground, on="retries" in features)
     yield from parity_breaker.prove(ground, on="circuit-breaking" in features)
     yield from parity_ejection.prove(ground, on="outlier-ejection" in features)
-    yield from parity_split.prove(ground, on="split" in features)
+    yield from parity_split.prove(ground, on="split" in features, ejects="outlier-ejection" in features)
     yield from parity_log.prove(ground, on="access-log" in features, peer=_caller(ground.deployment.plan))
 
 

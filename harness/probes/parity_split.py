@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from math import exp, lgamma, log
 
+from harness.model.plan import replica_host
 from harness.model.run import Parity
 from harness.probes.policy_ground import MANY, POLICIES, REPLICAS, Ground
 
 CALLS = 500
+AFTERWARDS = 60
+"""Of those the canary, were it called, would miss all once in 600,000 times."""
 DOUBT = 1e-4
 """A right mesh fails one proof in 10,000. An even spread at random looks like a fifth, and a fifth like an even spread, once in 300."""
 
@@ -41,9 +44,25 @@ def shared(counts: Sequence[int], *, on: bool) -> Parity:
     return Parity("split: canary gets its share" if on else "split: off, the last gets no other share", fine, seen)
 
 
-def prove(ground: Ground, *, on: bool) -> tuple[Parity, ...]:
-    """Calls and counts."""
+def canary_out(failed: int, statuses: Sequence[int]) -> Parity:
+    """A canary that is ejected isn't called, and its share isn't lost: the others get it."""
+    fine = failed == POLICIES.ejection.consecutive and set(statuses) == {200}
+    seen = f"{failed} errors of the canary, then {statuses.count(200)} of {len(statuses)} calls answered"
+    return Parity("split: others stand in for an ejected canary", fine, seen)
+
+
+def prove(ground: Ground, *, on: bool, ejects: bool) -> tuple[Parity, ...]:
+    """Calls and counts; where failing endpoints are ejected (`ejects`), the canary fails in the end."""
     ground.recover()
     for _ in range(CALLS):
         ground.call(MANY)
-    return (shared(ground.counts(MANY), on=on),)
+    proofs = (shared(ground.counts(MANY), on=on),)
+    return (*proofs, _canary_fails(ground)) if on and ejects else proofs
+
+
+def _canary_fails(ground: Ground) -> Parity:
+    ground.order(replica_host(MANY, REPLICAS - 1), status=500)
+    failed = ground.fail(MANY, POLICIES.ejection.consecutive)
+    statuses = [ground.call(MANY).status for _ in range(AFTERWARDS)]
+    ground.recover()
+    return canary_out(failed, statuses)

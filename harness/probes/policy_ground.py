@@ -33,6 +33,12 @@ POLICIES = Policies(
 """Small enough to be reached. Proofs of one feature stay below what the others act on: 500 isn't retried, and 20 errors in a row are
 only there where ejection is proven."""
 TRAFFIC = Traffic(request_timeout_s=5.0, policies=POLICIES)
+TO_REACH_ALL = 30
+"""So many calls, balanced at random, miss one of three replicas once in 200,000 times, one that gets two in five once in four million."""
+MOST_CALLS = 500
+"""Enough for 20 errors of a replica that gets one call in ten."""
+SETTLED_S = 0.05
+"""A mesh may judge errors beside its requests; so long after the last one it has."""
 OUTSIDER = "outsider"
 """An identity of the mesh that belongs to no service."""
 
@@ -99,6 +105,16 @@ class Ground:
         """One call by the caller."""
         return self._client.call(callee, path, headers, body)
 
+    def fail(self, callee: str, errors: int) -> int:
+        """Calls until so many have failed with 500, or in vain; how many did. A mesh has noticed by then."""
+        failed = 0
+        for _ in range(MOST_CALLS):
+            failed += self.call(callee).status == 500
+            if failed == errors:
+                break
+        time.sleep(SETTLED_S)
+        return failed
+
     def at_once(self, pool: ThreadPoolExecutor, number: int, callee: str) -> list[Future[Answered]]:
         """So many calls at the same time, each over a connection of its own."""
         return [pool.submit(self._single, callee) for _ in range(number)]
@@ -119,10 +135,10 @@ class Ground:
         observe.order(self.deployment, host, status=status, sleep_s=sleep_s, times=times)
 
     def recover(self) -> None:
-        """Everybody works as ever, has just answered, and forgets what was counted."""
+        """Everybody works as ever, has just answered, so that no row of errors goes on, and forgets what was counted."""
         observe.withdraw(self.deployment)
         for callee, replicas in SERVICES.items():
-            for _ in range(replicas):
+            for _ in range(1 if replicas == 1 else TO_REACH_ALL):
                 self.call(callee)
         observe.reset(self.deployment)
 

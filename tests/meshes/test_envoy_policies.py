@@ -84,7 +84,7 @@ def test_ejection_states_every_setting_and_an_endpoint_that_is_out_gets_nothing(
     assert {
         value for key, value in rules.items() if key.startswith("enforcing_") and key != "enforcing_consecutive_5xx"
     } == {0}
-    assert callee["common_lb_config"]["healthy_panic_threshold"] == {"value": 0}
+    assert callee["common_lb_config"] == {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"}
 
 
 def test_a_split_gives_the_last_replica_its_share() -> None:
