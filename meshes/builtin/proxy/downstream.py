@@ -350,7 +350,7 @@ class Downstream(Wire):
         elapsed_ns = monotonic_ns() - self._began_ns
         traffic.count(self._status, elapsed_ns)
         if self._rules.log is not None:
-            self._note(str(pool.endpoint), elapsed_ns)
+            self._note(pool.name, elapsed_ns)
         if self._rules.patience is not None:
             self._rules.patience.stop(self)
 
@@ -468,7 +468,7 @@ class Downstream(Wire):
             return
         if not self._waits:
             self._pool.judge(failed=True)
-        if failure in _RETRIED and not self._status and self._again():
+        if failure in _RETRIED and self._again():
             return
         self._refuse(failure, detail)
 

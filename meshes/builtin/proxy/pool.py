@@ -35,6 +35,7 @@ class Pool:
     def __init__(self, callee: "Callee", endpoint: Endpoint) -> None:
         self.callee = callee
         self.endpoint = endpoint
+        self.name = str(endpoint)
         self.idle: list[Upstream] = []
         self.active = 0
         self.connections = 0

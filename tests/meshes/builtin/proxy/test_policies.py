@@ -308,7 +308,8 @@ def reconfigure(stage: Stage, endpoints: int = 1, **policies: Any) -> None:
 
 
 def test_a_breaker_that_is_widened_or_taken_away_lets_those_in_that_wait() -> None:
-    for change in ({"breaker": Breaker(2, 2)}, {}):
+    changes: tuple[dict[str, Any], ...] = ({"breaker": Breaker(2, 2)}, {})
+    for change in changes:
         stage = breaking(1, 2)
         crowd = Crowd(stage, 2)
         crowd.ask()
@@ -431,12 +432,12 @@ def test_sizes_are_those_of_the_request_even_if_the_log_begins_between_two() -> 
     log = AccessLog("outbound", written.append, lambda: 0)
     stage = Stage()
     stage.client(b"POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 3\r\n\r\nabc")
-    stage.callee(OK)
+    stage.callee_closes()
     stage.listener.rules = replace(stage.listener.rules, log=log)
-    stage.client(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")
     stage.client(GET)
     stage.callee(OK)
+    stage.client(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")
     log.flush()
-    refused, served = map(json.loads, b"".join(written).splitlines())
+    served, refused = map(json.loads, b"".join(written).splitlines())
     assert (refused["bytes_in"], refused["flag"], refused["endpoint"]) == (0, "no-route", "")
     assert (served["bytes_in"], served["flag"]) == (0, "")
