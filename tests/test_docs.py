@@ -1,12 +1,15 @@
 """The examples of the documentation and of module docstrings are files that hoptax reads, and every key is explained."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from harness import experiment, registry, topology
 from harness.experiment import load_experiment
+from harness.model.mesh import FEATURES
+from harness.model.policy import LOGGED, Policies
 from harness.topology import load_topology
 
 ROOT = Path(__file__).parent.parent
@@ -52,3 +55,12 @@ def test_every_key_is_explained() -> None:
 def test_shipped_topologies_are_listed() -> None:
     told = (ROOT / "docs" / "topologies.md").read_text()
     assert all(f"| `{name}` |" in told for name in registry.workload_files("topologies"))
+
+
+def test_every_feature_and_every_setting_of_one_is_explained() -> None:
+    told = (ROOT / "docs" / "features.md").read_text()
+    policies = Policies()
+    settings = {each.name for field in fields(policies) for each in fields(getattr(policies, field.name))}
+    assert all(f"| `{feature}` |" in told for feature in FEATURES)
+    assert [setting for setting in settings if f"`{setting}`" not in told] == []
+    assert all(f'"{field}":' in told for field in LOGGED)
