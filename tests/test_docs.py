@@ -4,11 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from harness import experiment, registry, topology
+from harness import experiment, registry, rule_file, topology
 from harness.experiment import load_experiment
+from harness.model.rules import REGISTRY
+from harness.rule_file import Arms, of_document
 from harness.topology import load_topology
 
+CODE = Path(rule_file.__file__)
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 TOPOLOGIES = [ROOT / "docs" / "topologies.md", Path(topology.__file__)]
@@ -52,3 +56,12 @@ def test_every_key_is_explained() -> None:
 def test_shipped_topologies_are_listed() -> None:
     told = (ROOT / "docs" / "topologies.md").read_text()
     assert all(f"| `{name}` |" in told for name in registry.workload_files("topologies"))
+
+
+def test_every_rule_is_explained_and_the_example_of_rules_is_read() -> None:
+    told = (ROOT / "docs" / "rules.md").read_text()
+    assert all(f"| `{rule.name}` | {rule.asks} |" in told for rule in REGISTRY if not rule.of_reference)
+    arms = Arms(("baseline", "builtin[mtls]", "envoy[mtls]"), "baseline", lambda text: text)
+    (from_docs,), (from_code,) = (BLOCK.findall(path.read_text()) for path in (ROOT / "docs" / "rules.md", CODE))
+    for text in (from_docs, from_code):
+        assert len(of_document(yaml.safe_load(text)["rules"], arms)) >= len(REGISTRY) - 2
