@@ -35,6 +35,10 @@ LAUNCH_S = 2.0
 """What a trial takes beside warm-up and window: launch, proofs, alignment to a second, collection. For the ETA only."""
 
 
+PROOF_S = 8.0
+"""What the proofs of one arm take, likewise: two launches, and faults that have to be waited for."""
+
+
 class Watcher(Protocol):
     """Sees every step; `done` may carry a note such as why the trial is invalid."""
 
@@ -63,7 +67,7 @@ def planned(experiment: Experiment) -> list[Trial]:
 def planned_s(experiment: Experiment) -> list[float]:
     """About how long each step that a Watcher will see takes, in seconds: a proof per arm, the pilot's trials, the trials."""
     loads = [PILOT_LOAD] * _pilot_steps(experiment) + [experiment.loads[trial.load] for trial in planned(experiment)]
-    return [LAUNCH_S] * len(experiment.arms) + [_trial_s(load) for load in loads]
+    return [PROOF_S] * len(experiment.arms) + [_trial_s(load) for load in loads]
 
 
 def _trial_s(load: Load) -> float:

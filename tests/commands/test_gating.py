@@ -1,6 +1,7 @@
 """`--gate` on the command line: exit codes, the files of a verdict, and rules that are refused before anything starts."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,7 +33,7 @@ def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["hoptax", *map(str, words)])
-        monkeypatch.setattr("signal.signal", lambda *_: None)
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()

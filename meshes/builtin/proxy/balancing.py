@@ -27,13 +27,19 @@ def least_request(loads: Sequence[int], choose: Choose) -> int:
 def seeded(seed: int) -> Choose:
     """xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016): chance without the
     memory that importing `random` costs. The modulo's bias is below n / 2**32."""
+    bits = seeded_bits(seed)
+    return lambda below: (bits() >> 32) % below
+
+
+def seeded_bits(seed: int) -> Callable[[], int]:
+    """The same generator, all 64 bits of each draw."""
     state = seed & 0xFFFFFFFFFFFFFFFF or 1
 
-    def choose(below: int) -> int:
+    def draw() -> int:
         nonlocal state
         state ^= state >> 12
         state = (state ^ (state << 25)) & 0xFFFFFFFFFFFFFFFF
         state ^= state >> 27
-        return ((state * 0x2545F4914F6CDD1D >> 32) & 0xFFFFFFFF) % below
+        return (state * 0x2545F4914F6CDD1D) & 0xFFFFFFFFFFFFFFFF
 
-    return choose
+    return draw

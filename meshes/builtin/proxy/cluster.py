@@ -1,4 +1,4 @@
-"""Connections to the endpoints of a callee: which endpoint, which idle connection, or a new one. Knows no HTTP.
+"""The endpoints of a callee: which of them gets a request, and whether it may have another connection. Knows no HTTP.
 
 Configuration changes by `apply`: pools of endpoints that stay keep their connections, pools of those that went close theirs as
 they become idle.
@@ -6,23 +6,25 @@ they become idle.
 
 import asyncio
 import ssl
-from collections import deque
-from collections.abc import Container
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Container
+from typing import Final, NamedTuple, Protocol
 
+from meshes.builtin.policies import Breaker, Ejection, Retry
 from meshes.builtin.proxy.balancing import Choose, least_request, round_robin
+from meshes.builtin.proxy.breaking import Breaking
 from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.patience import TryPatience
+from meshes.builtin.proxy.pool import Pool
 from meshes.builtin.proxy.retrying import Retries
+from meshes.builtin.proxy.splitting import parted
 from meshes.builtin.proxy.telemetry import Connections, Telemetry
-from meshes.builtin.proxy.tls import PeerRefused, TlsSession
+from meshes.builtin.proxy.tls import TlsSession
 from meshes.builtin.proxy.upstream import Upstream
-from meshes.builtin.snapshot import Cluster, Endpoint, Limits
+from meshes.builtin.snapshot import Cluster, Limits
 
-RETIRED_PER_SWEEP = 0.1
-"""Of the idle connections that carry our former certificate, per sweep: a rotation mustn't make a burst of handshakes."""
-PICKS = 4
+CHANCES: Final = 1 << 30
+"""Chance is drawn as a whole number below that."""
 IDLE_SHARE = 0.75
 """An idle connection is closed on this side after that share of the idle timeout, before the callee's sidecar, whose
 timeout is the same, can close it under a request."""
@@ -35,149 +37,11 @@ class Dialler(Protocol):
     generation: int
 
 
-class Waiter(Protocol):
-    """Whoever asked for a connection; `attempt` tells its wishes apart. `connected` says whether it still wanted it."""
-
-    def wants(self, attempt: int) -> bool: ...
-
-    def connected(self, upstream: Upstream, attempt: int) -> bool: ...
-    def connect_failed(self, failure: Failure, detail: str, attempt: int) -> None: ...
-
-
 class Trying(NamedTuple):
     """How a callee's requests are retried, and what a single try may take."""
 
     retries: Retries
     patience: TryPatience
-
-
-class Pool:
-    """Connections to one endpoint. `active` counts requests in flight; `idle` is a stack, so that few stay warm.
-
-    `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected."""
-
-    def __init__(self, callee: "Callee", endpoint: Endpoint) -> None:
-        self.callee = callee
-        self.endpoint = endpoint
-        self.idle: list[Upstream] = []
-        self.active = 0
-        self.connections = 0
-        self.waiting: deque[tuple[Waiter, int]] = deque()
-        self.record: Record | None = None
-        self.retired = False
-        self.max_header_bytes = callee.limits.max_header_bytes
-        self.max_headers = callee.limits.max_headers
-        self._loop = callee.loop
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def open(self, waiter: Waiter, attempt: int) -> None:
-        """Makes a new connection for the waiter, or lets it wait for one; Refused if the callee has as many of both as allowed."""
-        callee = self.callee
-        if not callee.may_open(self):
-            callee.line_up()
-            self.waiting.append((waiter, attempt))
-            return
-        callee.connections.open += 1
-        self.connections += 1
-        self.dial(waiter, attempt)
-
-    def dial(self, waiter: Waiter, attempt: int) -> None:
-        """Makes a connection without asking whether it is allowed."""
-        task = self._loop.create_task(self._open(waiter, attempt))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _open(self, waiter: Waiter, attempt: int) -> None:
-        upstream = self.callee.connection(self)
-        try:
-            async with asyncio.timeout(self.callee.connect_timeout_s):
-                await self._loop.create_connection(lambda: upstream, self.endpoint.address, self.endpoint.port)
-                await upstream.ready
-        except (TimeoutError, OSError, PeerRefused) as error:
-            self._failed(upstream)
-            waiter.connect_failed(*self._reason(error), attempt)
-            return
-        upstream.limit_buffer(self.callee.limits.buffer_bytes)
-        self.callee.connections.opened += 1
-        if not waiter.connected(upstream, attempt):
-            self.released(upstream)
-
-    def _failed(self, upstream: Upstream) -> None:
-        if upstream.made:
-            upstream.abort()
-        else:
-            self._one_less()
-
-    def _reason(self, error: Exception) -> tuple[Failure, str]:
-        if isinstance(error, TimeoutError):
-            return Failure.CONNECT_TIMEOUT, str(self.endpoint)
-        if isinstance(error, (ssl.SSLError, PeerRefused)):
-            self.callee.connections.tls_failures += 1
-            return Failure.TLS_FAILED, f"{self.endpoint}: {error}"
-        return Failure.CONNECT_FAILED, str(self.endpoint)
-
-    def released(self, connection: Upstream) -> None:
-        """The connection has nothing to do: it waits for the next request, unless one waits already or the pool has gone."""
-        if self.waiting and self._handed_over(connection):
-            return
-        if self.retired:
-            connection.close()
-        else:
-            connection.touched_s = self._loop.time()
-            self.idle.append(connection)
-
-    def lost(self, connection: Upstream) -> None:
-        """The connection is over."""
-        if connection in self.idle:
-            self.idle.remove(connection)
-        self._one_less()
-
-    def _one_less(self) -> None:
-        self.connections -= 1
-        self.callee.connections.open -= 1
-        if self.callee.pending:
-            self.callee.serve_waiting()
-
-    def _handed_over(self, connection: Upstream) -> bool:
-        """Whether somebody who waited took the connection."""
-        while self.waiting:
-            waiter, attempt = self.next_waiting()
-            if waiter.connected(connection, attempt):
-                return True
-        return False
-
-    def next_waiting(self) -> tuple[Waiter, int]:
-        """Takes the first of those that wait out of the line."""
-        self.callee.pending -= 1
-        return self.waiting.popleft()
-
-    def forget_gone(self) -> None:
-        """Takes those out of the line that no longer want a connection."""
-        kept = [each for each in self.waiting if each[0].wants(each[1])]
-        self.callee.pending -= len(self.waiting) - len(kept)
-        self.waiting = deque(kept)
-
-    def judge(self, failed: bool) -> None:
-        """Notes how the endpoint served a request; it may be left out for that."""
-        if self.record is not None:
-            self.callee.judge(self.record, failed)
-
-    def retire(self) -> None:
-        """The endpoint is no longer one of the callee's."""
-        self.retired = True
-        while self.waiting:
-            waiter, attempt = self.next_waiting()
-            self._loop.call_soon(waiter.connect_failed, Failure.CONNECT_FAILED, f"{self.endpoint} has gone", attempt)
-        while self.idle:
-            self.idle.pop().close()
-
-    def sweep(self, now_s: float, idle_s: float, generation: int) -> None:
-        """Closes connections that were idle for too long, and some of those with a former certificate."""
-        late = [connection for connection in self.idle if now_s - connection.touched_s > idle_s]
-        former = [connection for connection in self.idle if connection.generation != generation]
-        for connection in {*late, *former[: max(1, int(len(former) * RETIRED_PER_SWEEP))]}:
-            self.idle.remove(connection)
-            connection.close()
 
 
 class Callee:
@@ -207,12 +71,14 @@ class Callee:
         self._all: list[Pool] = []
         self._pools: list[Pool] = []
         self._canary: Pool | None = None
+        self._canary_below = 0
         self._last = -1
         self._telemetry = telemetry
         self.pending = 0
         self.trying: Trying | None = None
+        self._retries: Retries | None = None
+        self._breaking: Breaking | None = None
         self._ejections: Ejections | None = None
-        self._policed: tuple[object, ...] = ()
         self.apply(config, limits)
 
     def apply(self, config: Cluster, limits: Limits) -> None:
@@ -229,42 +95,65 @@ class Callee:
             pool.max_header_bytes, pool.max_headers = limits.max_header_bytes, limits.max_headers
         for pool in gone:
             pool.retire()
-        self._apply_policies(config)
+        self._apply_retry(config.retry)
+        self._apply_breaker(config.breaker)
+        self._apply_ejection(config.ejection, gone)
         self._refresh()
+        if self.pending:
+            self.serve_waiting()
 
-    def _apply_policies(self, config: Cluster) -> None:
-        """What is known of endpoints stays while neither they nor the policies change."""
-        retry, ejection = config.retry, config.ejection
-        if (policed := (config.endpoints, retry, ejection, config.breaker)) == self._policed:
+    def _apply_retry(self, retry: Retry | None) -> None:
+        """What was counted stays, here as below: counters that fall would look like a proxy that started anew."""
+        if retry is None:
+            self.trying = None
             return
-        self._policed = policed
-        self._ejections = Ejections(ejection, len(self._all)) if ejection else None
-        self.trying = (
-            Trying(Retries(retry, self._draw), TryPatience(self.loop, retry.per_try_timeout_s)) if retry else None
-        )
-        for pool in self._all:
-            pool.record = Record() if ejection else None
-        read = self._telemetry.policies
-        if retry:
-            read["retries_total", config.name] = lambda: self.trying.retries.made if self.trying else 0
-            read["retries_denied_total", config.name] = lambda: self.trying.retries.denied if self.trying else 0
-        if ejection:
-            read["ejections_total", config.name] = lambda: self._ejections.made if self._ejections else 0
-            read["endpoints_ejected", config.name] = lambda: self._ejections.out if self._ejections else 0
-        if config.breaker:
-            read["requests_pending", config.name] = lambda: self.pending
+        if self._retries is None:
+            self._retries = made = Retries(retry, self._draw)
+            self._tell("retries_total", lambda: made.made)
+            self._tell("retries_denied_total", lambda: made.denied)
+        if self.trying is None or self._retries.config != retry:
+            self._retries.config = retry
+            self.trying = Trying(self._retries, TryPatience(self.loop, retry.per_try_timeout_s))
+
+    def _apply_breaker(self, breaker: Breaker | None) -> None:
+        if breaker is None:
+            self._breaking = None
+        elif self._breaking is None:
+            self._breaking = made = Breaking(breaker)
+            self._tell("requests_pending", lambda: self.pending)
+            self._tell("breaker_refused_total", lambda: made.refused)
+        else:
+            self._breaking.config = breaker
+
+    def _apply_ejection(self, ejection: Ejection | None, gone: list[Pool]) -> None:
+        """What is known of an endpoint stays while it does, unless another policy judges it."""
+        judge = self._ejections
+        if judge is None and ejection is not None:
+            self._ejections = judge = made = Ejections(ejection, 0)
+            self._tell("ejections_total", lambda: made.made)
+            self._tell("endpoints_ejected", lambda: made.out)
+        if judge is None:
+            return
+        for pool in gone if judge.config == ejection else [*gone, *self._all]:
+            if pool.record is not None:
+                judge.back(pool.record)
+                pool.record = None
+        judge.config, judge.endpoints = ejection or judge.config, len(self._all)
+        for pool in self._all if ejection is not None else ():
+            pool.record = pool.record or Record()
+
+    def _tell(self, metric: str, read: Callable[[], int]) -> None:
+        self._telemetry.policies[metric, self._config.name] = read
 
     def _draw(self) -> float:
-        return self._choose(1 << 30) / (1 << 30)
+        return self._choose(CHANCES) / CHANCES
 
     def _refresh(self) -> None:
-        """Who may be picked: the endpoints that are not out, the canary apart if the calls are split and others are there."""
+        """Who may be picked: the endpoints that are not out, the canary apart if the calls are split."""
         well = [pool for pool in self._all if pool.record is None or not pool.record.out]
-        self._canary = None
-        if self._config.split is not None and well and well[-1] is self._all[-1]:
-            self._canary = well[-1]
-            well = well[:-1] or well
-        self._pools = well
+        split = self._config.split
+        self._pools, self._canary = (well, None) if split is None else parted(well, self._all[-1:])
+        self._canary_below = 0 if split is None else round(split.canary_share * CHANCES)
 
     def retire(self) -> None:
         """The cluster is no longer configured."""
@@ -272,24 +161,20 @@ class Callee:
             pool.retire()
 
     def may_open(self, pool: Pool) -> bool:
-        """Whether one connection more is allowed. An endpoint may always have one, or those that wait for it would wait for ever."""
-        breaker = self._config.breaker
-        if breaker is None:
+        """Whether one connection more is allowed."""
+        if self._breaking is None:
             return self.connections.open < self.limits.max_connections
-        return self.connections.open < breaker.max_connections or not pool.connections
+        return self._breaking.may_open(self.connections.open, pool.connections)
 
     def line_up(self) -> None:
         """One request more waits for a connection; Refused if as many do as allowed."""
-        breaker = self._config.breaker
-        if breaker is None:
+        if self._breaking is None:
             raise Refused(Failure.OVERFLOW, f"{self.limits.max_connections} connections")
-        if self.pending >= breaker.max_pending:
+        if not self._breaking.may_wait(self.pending):
             for pool in self._all:
                 pool.forget_gone()
-        if self.pending >= breaker.max_pending:
-            raise Refused(
-                Failure.OVERFLOW, f"{breaker.max_connections} connections and {breaker.max_pending} waiting requests"
-            )
+        if not self._breaking.may_wait(self.pending):
+            raise Refused(Failure.BREAKER_OPEN, self._breaking.refuse())
         self.pending += 1
 
     def serve_waiting(self) -> None:
@@ -318,11 +203,7 @@ class Callee:
         pools = self._pools
         if self.traffic.active >= self.limits.max_requests:
             raise Refused(Failure.OVERFLOW, f"{self.limits.max_requests} requests")
-        if (
-            self._canary is not None
-            and self._config.split is not None
-            and self._draw() < self._config.split.canary_share
-        ):
+        if self._canary is not None and self._choose(CHANCES) < self._canary_below:
             return self._canary
         if len(pools) == 1:
             return pools[0]
@@ -334,12 +215,14 @@ class Callee:
         return pools[self._last]
 
     def pick_other(self, tried: Pool) -> Pool:
-        """As `pick`, for a request that was tried already: not there again if it can be helped. Chance may name it several times over."""
-        for _ in range(PICKS):
-            pool = self.pick()
-            if pool is not tried:
-                break
-        return pool
+        """As `pick`, for a request that was tried already: not there again unless there is nobody else."""
+        pool = self.pick()
+        if pool is not tried:
+            return pool
+        others = [each for each in self._pools if each is not tried]
+        if not others:
+            return tried if self._canary is None else self._canary
+        return others[self._choose(len(others))]
 
     def connection(self, pool: Pool) -> Upstream:
         """A connection that isn't made yet."""

@@ -15,9 +15,10 @@ from time import monotonic_ns
 from typing import Final, Protocol
 
 from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
-from meshes.builtin.proxy.cluster import Callee, Pool, Trying
+from meshes.builtin.proxy.cluster import Callee, Trying
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.fields import CHUNKED
+from meshes.builtin.proxy.pool import Pool
 from meshes.builtin.proxy.request import RequestHead
 from meshes.builtin.proxy.response import CODED, ResponseHead
 from meshes.builtin.proxy.retrying import RETRIED_STATUSES
@@ -53,12 +54,13 @@ class Downstream(Wire):
     """`sent_all` says that the request has gone upstream whole.
 
     `_attempt` counts wishes for a connection, so that one that comes too late is known; `_trying` is there while a request may be
-    retried, `_replay` as long as it is known whole.
+    retried, `_replay` as long as it is known whole, and `_waits` is true between two tries.
     """
 
     __slots__ = (
         "_attempt", "_began_ns", "_body", "_buffer", "_bytes_in", "_bytes_out", "_closing", "_coded", "_flag", "_listener", "_pending",
-        "_pool", "_replay", "_request", "_retried", "_rules", "_state", "_status", "_suffix", "_trying", "_upstream", "sent_all",
+        "_pool", "_replay", "_request", "_retried", "_rules", "_state", "_status", "_suffix", "_trying", "_upstream", "_waits",
+        "sent_all",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +85,7 @@ class Downstream(Wire):
         self._trying: Trying | None = None
         self._replay: list[bytes] | None = None
         self._retried = 0
+        self._waits = False
         self._flag = ""
         self._bytes_in = 0
         self._bytes_out = 0
@@ -162,10 +165,9 @@ class Downstream(Wire):
             out = request.lead + trace + self._suffix
         self._closing = not request.keep_alive
         if request.length == len(data) - end - 4:
-            self._state, self.sent_all = WAIT, True
+            self._state, self.sent_all, self._bytes_in = WAIT, True, request.length
             if request.length:
                 out += data[end + 4 :]
-                self._bytes_in = request.length
         else:
             out += self._begin_body(request, data[end + 4 :])
         if request.fields > rules.max_headers:
@@ -190,7 +192,7 @@ class Downstream(Wire):
 
     def _begin_body(self, request: RequestHead, data: bytes) -> bytes:
         """What of the body goes with the head."""
-        self._state, self.sent_all = BODY, False
+        self._state, self.sent_all, self._bytes_in = BODY, False, 0
         body = self._body = reader(request.length)
         return self._framed(body, body.feed(data))
 
@@ -218,7 +220,7 @@ class Downstream(Wire):
         if self.sent_all:
             if self._rules.patience is not None:
                 self._rules.patience.start(self)
-            if self._trying is not None and self._upstream is not None:
+            if self._trying is not None and not self._waits:
                 self._trying.patience.start(self)
 
     def _forward(self, callee: Callee, out: bytes) -> None:
@@ -274,13 +276,14 @@ class Downstream(Wire):
         """The response's head and what there is of its body."""
         if done:
             self._upstream = None
-        if self._pool is not None and self._pool.record is not None:
-            self._pool.judge(head.status >= 500)
+        pool, failed = self._pool, head.status >= 500
+        assert pool is not None
+        if pool.record is not None and (failed or pool.record.row):
+            pool.judge(failed)
         if self._trying is not None:
-            if head.status in RETRIED_STATUSES and self._again():
+            if failed and head.status in RETRIED_STATUSES and self._again():
                 return
-            self._trying.patience.stop(self)
-            self._replay = None
+            self._give_up_trying(self._trying)  # this answer is passed on
         self._status = head.status
         request = self._request
         assert request is not None
@@ -347,7 +350,7 @@ class Downstream(Wire):
         elapsed_ns = monotonic_ns() - self._began_ns
         traffic.count(self._status, elapsed_ns)
         if self._rules.log is not None:
-            self._note(str(pool.endpoint), elapsed_ns)
+            self._note(pool.name, elapsed_ns)
         if self._rules.patience is not None:
             self._rules.patience.stop(self)
 
@@ -376,6 +379,7 @@ class Downstream(Wire):
         if wait_s is None:
             return False
         self._retried += 1
+        self._waits = True
         trying.patience.stop(self)
         self._cut_upstream()
         self._attempt += 1
@@ -389,8 +393,9 @@ class Downstream(Wire):
         if former is None or trying is None or attempt != self._attempt:
             return
         if replay is None:
-            self._refuse(Failure.OVERFLOW, "the request is longer than the buffer that retries have")
+            self._refuse(Failure.UPSTREAM_RESET, "and the request is longer than the buffer that retries have")
             return
+        self._waits = False
         callee = former.callee
         callee.traffic.active -= 1  # the request gives its place up while it looks for another
         self._attempt += 1
@@ -433,7 +438,7 @@ class Downstream(Wire):
         if self._retried:
             trying.retries.over()
         self._trying = self._replay = None
-        self._retried = 0
+        self._retried, self._waits = 0, False
 
     def _cut_upstream(self) -> None:
         """The connection is in nobody knows what state: it goes."""
@@ -461,8 +466,9 @@ class Downstream(Wire):
         self._upstream = None
         if self._pool is None:
             return
-        self._pool.judge(failed=True)
-        if failure in _RETRIED and not self._status and self._again():
+        if not self._waits:
+            self._pool.judge(failed=True)
+        if failure in _RETRIED and self._again():
             return
         self._refuse(failure, detail)
 
@@ -483,7 +489,8 @@ class Downstream(Wire):
     def _refuse(self, failure: Failure, detail: str) -> None:
         """Answers ourselves. The connection goes on only if the request was whole and readable."""
         self._listener.failed(failure)
-        self._flag = failure.flag
+        if self._rules.log is not None:
+            self._flag = failure.flag
         if self._pool is not None and self._status:
             self._state = LINGER
             self.abort()

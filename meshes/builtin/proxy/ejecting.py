@@ -17,30 +17,31 @@ class Record:
 class Ejections:
     """The endpoints of one callee. `made` counts the ejections, for metrics."""
 
-    __slots__ = ("_config", "_out", "endpoints", "made")
+    __slots__ = ("_out", "config", "endpoints", "made")
 
     def __init__(self, config: Ejection, endpoints: int) -> None:
-        self._config = config
+        self.config = config
         self._out = 0
         self.endpoints = endpoints
         self.made = 0
 
     def judge(self, record: Record, failed: bool) -> float | None:
-        """Notes one answer, or that there was none; the seconds for which the endpoint is to be left out, if it is."""
-        if not failed:
+        """Notes one answer, or that there was none; the seconds for which the endpoint is to be left out, if it is. What an endpoint still
+        answers while it is out doesn't count: it begins anew when it comes back."""
+        if not failed or record.out:
             record.row = 0
             return None
         record.row += 1
-        if record.row < self._config.consecutive or record.out:
+        if record.row < self.config.consecutive:
             return None
-        if self._out >= max(1, int(self.endpoints * self._config.most_share)):
+        if self._out >= max(1, int(self.endpoints * self.config.most_share)):
             return None
         record.row = 0
         record.out = True
         record.times += 1
         self._out += 1
         self.made += 1
-        return min(self._config.base_s * record.times, max(MOST_EJECTED_S, self._config.base_s))
+        return min(self.config.base_s * record.times, max(MOST_EJECTED_S, self.config.base_s))
 
     @property
     def out(self) -> int:

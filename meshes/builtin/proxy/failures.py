@@ -23,7 +23,12 @@ class Failure(Enum):
     DENIED = "denied", 403, "the request is not allowed"
     NO_ROUTE = "no-route", 404, "no route to this host"
     NO_ENDPOINTS = "no-endpoints", 503, "the callee has no endpoints"
-    OVERFLOW = "overflow", 503, "the callee has as many requests, waiting requests or connections as allowed"
+    OVERFLOW = "overflow", 503, "the callee has as many requests or connections as allowed"
+    BREAKER_OPEN = (
+        "breaker-open",
+        503,
+        "the callee has as many connections and waiting requests as the circuit breaker allows",
+    )
     CONNECT_FAILED = "connect-failed", 503, "the callee refused the connection"
     CONNECT_TIMEOUT = "connect-timeout", 504, "the callee did not accept the connection in time"
     TLS_FAILED = "tls-failed", 503, "the callee could not prove its identity"

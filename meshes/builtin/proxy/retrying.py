@@ -10,11 +10,11 @@ RETRIED_STATUSES = frozenset((502, 503, 504))
 class Retries:
     """The retries of one callee. `active` are those under way, `made` all so far, `denied` those that the budget forbade."""
 
-    __slots__ = ("_config", "_draw", "active", "denied", "made")
+    __slots__ = ("_draw", "active", "config", "denied", "made")
 
     def __init__(self, config: Retry, draw: Callable[[], float]) -> None:
         """`draw` gives a number from 0 to 1."""
-        self._config = config
+        self.config = config
         self._draw = draw
         self.active = 0
         self.made = 0
@@ -26,7 +26,7 @@ class Retries:
 
         The wait is drawn between 0 and a bound that doubles from the base ("full jitter": Brooker, "Exponential Backoff And Jitter", 2015).
         """
-        config = self._config
+        config = self.config
         if retried >= config.attempts:
             return None
         if not retried:

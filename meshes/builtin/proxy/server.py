@@ -10,7 +10,7 @@ from meshes.builtin.proxy import rules as compiled
 from meshes.builtin.proxy.access_log import AccessLog
 from meshes.builtin.proxy.admin import Admin
 from meshes.builtin.proxy.authorization import Guard
-from meshes.builtin.proxy.balancing import seeded
+from meshes.builtin.proxy.balancing import seeded, seeded_bits
 from meshes.builtin.proxy.cluster import Callee
 from meshes.builtin.proxy.credentials import Credentials
 from meshes.builtin.proxy.listener import Listener
@@ -117,8 +117,7 @@ class Proxy:
         return AccessLog(direction, self._write_log, time.time_ns) if snapshot.access_log else None
 
     def _tracer(self, snapshot: Snapshot) -> Tracer | None:
-        choose = self._choose
-        return Tracer(snapshot.tracing, lambda: choose(1 << 32) << 32 | choose(1 << 32)) if snapshot.tracing else None
+        return Tracer(snapshot.tracing, seeded_bits(int.from_bytes(os.urandom(8)))) if snapshot.tracing else None
 
     def _callee(self, config: Cluster, snapshot: Snapshot, direction: str) -> Callee:
         return Callee(config, snapshot.limits, self._credentials, self._telemetry, direction, self._loop, self._choose)

@@ -134,6 +134,7 @@ _POLICY_METRICS = (
     ("ejections_total", "counter"),
     ("endpoints_ejected", "gauge"),
     ("requests_pending", "gauge"),
+    ("breaker_refused_total", "counter"),
 )
 
 

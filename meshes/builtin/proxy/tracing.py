@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from meshes.builtin.policies import Tracing
 
-_FIELD = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n|\Z)", re.IGNORECASE)
+_FIELD = re.compile(rb"\r\ntraceparent:([^\r\n]*)(?=\r\n|\Z)", re.IGNORECASE)
+"""The white space around the value is taken off later: looked for here, a line full of it would cost the square of its length."""
 _STATE = re.compile(rb"\r\ntracestate:[^\r\n]*(?=\r\n|\Z)", re.IGNORECASE)
 _VALUE = re.compile(rb"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _OURS = re.compile(rb"00-[0-9a-f-]{52}")
@@ -26,7 +27,7 @@ class Tracer:
 
     def continued(self, head: bytes) -> tuple[bytes, bytes]:
         """The head without its trace context, so that it can be remembered, and the field line that goes in its place."""
-        found = _FIELD.findall(head)
+        found = [value.strip(b" \t") for value in _FIELD.findall(head)]
         if not found:
             return _STATE.sub(b"", head) if b"race" in head else head, self._begun()
         head = _FIELD.sub(b"", head)

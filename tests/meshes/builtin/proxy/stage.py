@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from meshes.builtin.proxy.cluster import Callee, Pool, Waiter
+from meshes.builtin.proxy.cluster import Callee
 from meshes.builtin.proxy.downstream import Downstream
 from meshes.builtin.proxy.failures import Failure
 from meshes.builtin.proxy.patience import Patience
+from meshes.builtin.proxy.pool import Pool, Waiter
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.telemetry import Telemetry
 from meshes.builtin.proxy.upstream import Upstream
@@ -169,7 +170,6 @@ class Stage:
         dialler = cast("Any", None)  # Any: nobody dials on a stage
         self._callee = _Callee(config, limits, dialler, self.telemetry, "outbound", loop, choose)
         self._callee.waiting = []
-        self.callee_pools = self._callee._all
         self.pool = self.callee_pools[0]
         patience = Patience(loop, request_s) if request_s else None
         callees = {} if inbound else {b"b": self._callee}
@@ -181,6 +181,10 @@ class Stage:
         self.connection.connection_made(self._transport)
         self._accept = accept
         self.upstreams: list[tuple[Upstream, Transport]] = []
+
+    @property
+    def callee_pools(self) -> list[Pool]:
+        return self._callee._all
 
     def client(self, data: bytes, *, one_by_one: bool = False) -> None:
         """The client sends."""

@@ -1,6 +1,7 @@
 """Policies in conversations: what is sent again and where, what is refused, what goes on in the trace. No sockets."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
 from meshes.builtin.proxy.access_log import AccessLog
 from meshes.builtin.proxy.authorization import Guard
+from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure
 from meshes.builtin.proxy.tracing import Tracer
-from meshes.builtin.snapshot import Limits
+from meshes.builtin.snapshot import Cluster, Endpoint, Limits
 from tests.meshes.builtin.proxy.stage import CLOSED, Stage
 from tests.meshes.builtin.proxy.test_conversation import GET, GET_SENT, OK, flag, status
 
@@ -178,6 +180,48 @@ def test_a_retry_goes_to_another_endpoint() -> None:
     assert stage.to_callee() == GET_SENT
 
 
+def test_a_try_whose_request_became_whole_before_its_connection_is_cut_all_the_same() -> None:
+    stage = retrying(accept=False)
+    stage.client(b"POST /x HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\na")
+    stage.client(b"b")
+    stage.accept()
+    stage.clock.run(RETRY.per_try_timeout_s + MOST_WAIT_S)
+    assert len(stage.waiting()) == 1
+
+
+def test_a_wait_is_no_try() -> None:
+    """Neither is it cut, nor does its end speak against the endpoint once more."""
+    slow = Retry(2, 0.01, 0.2, 3, 0.2, 0.2)
+    stage = retrying(retry=slow, request_s=0.05)
+    stage.callee_pools[0].record = record = Record()
+    stage._callee._ejections = Ejections(Ejection(9, 10.0, 0.5), 1)
+    stage.client(GET)
+    stage.callee(BUSY)
+    assert record.row == 1
+    stage.clock.run(0.05)
+    assert flag(stage.to_client()) == "request-timeout"
+    assert record.row == 1
+    assert stage.telemetry.policies["retries_total", "b"]() == 1
+
+
+@pytest.mark.parametrize("drawn", [0.0, 0.9])
+def test_a_retry_of_a_split_callee_goes_to_whoever_else_there_is(drawn: float) -> None:
+    """With one other endpoint beside the canary chance has no say."""
+    stage = Stage(
+        endpoints=2,
+        policies={"retry": RETRY, "split": Split(0.5)},
+        choose=lambda below: int(drawn * below),
+        accept=False,
+    )
+    stage.client(GET)
+    ((_, _, first),) = wishes = stage.waiting()
+    stage.accept(wishes)
+    stage.callee(BUSY)
+    stage.clock.run(MOST_WAIT_S)
+    ((_, _, second),) = stage.waiting()
+    assert {first.endpoint.port, second.endpoint.port} == {1, 2}
+
+
 def breaking(connections: int, pending: int) -> Stage:
     return Stage(policies={"breaker": Breaker(connections, pending)}, accept=False)
 
@@ -212,7 +256,8 @@ def test_requests_beyond_the_connections_wait_in_order_and_those_beyond_are_refu
     crowd = Crowd(stage, 3)
     crowd.ask()
     stage.client(GET)
-    assert (status(answer := stage.to_client()), flag(answer)) == (503, "overflow")
+    assert (status(answer := stage.to_client()), flag(answer)) == (503, "breaker-open")
+    assert stage.telemetry.policies["breaker_refused_total", "b"]() == 1
     assert stage.telemetry.policies["requests_pending", "b"]() == 2
     stage.accept()
     assert crowd.got == [0]
@@ -254,6 +299,48 @@ def test_an_endpoint_that_goes_tells_those_that_wait_for_it() -> None:
     stage.pool.retire()
     stage.clock.run()
     assert crowd.gone == {1}
+
+
+def reconfigure(stage: Stage, endpoints: int = 1, **policies: Any) -> None:
+    where = tuple(Endpoint("127.0.0.1", 1 + n) for n in range(endpoints))
+    stage._callee.apply(Cluster("b", where, mtls=False, **policies), Limits())
+    stage.clock.run()
+
+
+def test_a_breaker_that_is_widened_or_taken_away_lets_those_in_that_wait() -> None:
+    changes: tuple[dict[str, Any], ...] = ({"breaker": Breaker(2, 2)}, {})
+    for change in changes:
+        stage = breaking(1, 2)
+        crowd = Crowd(stage, 2)
+        crowd.ask()
+        reconfigure(stage, **change)
+        stage.accept()
+        assert crowd.got == [0, 1]
+        assert stage.telemetry.policies["requests_pending", "b"]() == 0
+
+
+def test_what_was_counted_outlives_changes_of_the_policies() -> None:
+    every = {"retry": RETRY, "ejection": Ejection(1, 10.0, 0.5), "breaker": Breaker(64, 64)}
+    stage = retrying(endpoints=2)
+    reconfigure(stage, 2, **every)
+    stage.client(GET)
+    answer(stage, BUSY)
+    for change in ({}, every, {"retry": Retry(9, 1.0, 0.2, 3, 0.025, 0.25), "ejection": Ejection(2, 1.0, 0.5)}):
+        reconfigure(stage, 2, **change)
+        assert stage.telemetry.policies["retries_total", "b"]() == 1
+        assert stage.telemetry.policies["ejections_total", "b"]() == 1
+        assert stage.telemetry.policies["endpoints_ejected", "b"]() == 0
+
+
+def test_an_endpoint_that_is_out_stays_out_when_others_come_and_go() -> None:
+    judged = {"ejection": Ejection(1, 10.0, 0.5)}
+    stage = Stage(endpoints=2, policies=judged)
+    assert picked(stage) == 1
+    reconfigure(stage, 3, **judged)
+    assert {picked(stage) for _ in range(2)} == {2, 3}
+    assert stage.telemetry.policies["endpoints_ejected", "b"]() == 1
+    stage.clock.run(10.0)
+    assert stage.telemetry.policies["endpoints_ejected", "b"]() == 0
 
 
 def picked(stage: Stage) -> int:
@@ -338,3 +425,19 @@ def test_the_log_tells_sizes_and_flags() -> None:
         "duration_us": first["duration_us"], "bytes_in": 3, "bytes_out": 2, "endpoint": "127.0.0.1:1", "peer": "",
     }  # fmt: skip
     assert (second["status"], second["flag"], second["bytes_in"]) == (503, "upstream-reset", 0)
+
+
+def test_sizes_are_those_of_the_request_even_if_the_log_begins_between_two() -> None:
+    written: list[bytes] = []
+    log = AccessLog("outbound", written.append, lambda: 0)
+    stage = Stage()
+    stage.client(b"POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 3\r\n\r\nabc")
+    stage.callee_closes()
+    stage.listener.rules = replace(stage.listener.rules, log=log)
+    stage.client(GET)
+    stage.callee(OK)
+    stage.client(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")
+    log.flush()
+    served, refused = map(json.loads, b"".join(written).splitlines())
+    assert (refused["bytes_in"], refused["flag"], refused["endpoint"]) == (0, "no-route", "")
+    assert (served["bytes_in"], served["flag"]) == (0, "")

@@ -24,6 +24,14 @@ def test_a_trace_is_continued(name: bytes, after: bytes) -> None:
     assert line == b"traceparent: 00-%b-0000000000000abc-01\r\n" % (b"1" * 32)
 
 
+def test_white_space_around_the_value_is_forgiven_and_costs_what_it_is_long() -> None:
+    assert (
+        tracer().continued(HEAD + b"\r\ntraceparent:\t " + IDS + b" \t")[1].startswith(b"traceparent: 00-" + b"1" * 32)
+    )
+    head, _ = tracer().continued(HEAD + b"\r\ntraceparent: a" + b" " * 10_000_000 + b"b")
+    assert head == HEAD
+
+
 def test_state_goes_with_its_trace() -> None:
     head, _ = tracer().continued(HEAD + b"\r\ntraceparent: " + IDS + b"\r\ntracestate: a=1")
     assert head == HEAD + b"\r\ntracestate: a=1"

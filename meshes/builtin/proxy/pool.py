@@ -1,0 +1,157 @@
+"""Connections to one endpoint: those that are idle, those being made, and the requests that wait for one. Knows no HTTP."""
+
+import asyncio
+import ssl
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from meshes.builtin.proxy.ejecting import Record
+from meshes.builtin.proxy.failures import Failure
+from meshes.builtin.proxy.tls import PeerRefused
+from meshes.builtin.proxy.upstream import Upstream
+from meshes.builtin.snapshot import Endpoint
+
+if TYPE_CHECKING:
+    from meshes.builtin.proxy.cluster import Callee
+
+RETIRED_PER_SWEEP = 0.1
+"""Of the idle connections that carry our former certificate, per sweep: a rotation mustn't make a burst of handshakes."""
+
+
+class Waiter(Protocol):
+    """Whoever asked for a connection; `attempt` tells its wishes apart. `connected` says whether it still wanted it."""
+
+    def wants(self, attempt: int) -> bool: ...
+
+    def connected(self, upstream: Upstream, attempt: int) -> bool: ...
+    def connect_failed(self, failure: Failure, detail: str, attempt: int) -> None: ...
+
+
+class Pool:
+    """Connections to one endpoint. `active` counts requests in flight; `idle` is a stack, so that few stay warm.
+
+    `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected."""
+
+    def __init__(self, callee: "Callee", endpoint: Endpoint) -> None:
+        self.callee = callee
+        self.endpoint = endpoint
+        self.name = str(endpoint)
+        self.idle: list[Upstream] = []
+        self.active = 0
+        self.connections = 0
+        self.waiting: deque[tuple[Waiter, int]] = deque()
+        self.record: Record | None = None
+        self.retired = False
+        self.max_header_bytes = callee.limits.max_header_bytes
+        self.max_headers = callee.limits.max_headers
+        self._loop = callee.loop
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self, waiter: Waiter, attempt: int) -> None:
+        """Makes a new connection for the waiter, or lets it wait for one; Refused if the callee has as many of both as allowed."""
+        callee = self.callee
+        if not callee.may_open(self):
+            callee.line_up()
+            self.waiting.append((waiter, attempt))
+            return
+        callee.connections.open += 1
+        self.connections += 1
+        self.dial(waiter, attempt)
+
+    def dial(self, waiter: Waiter, attempt: int) -> None:
+        """Makes a connection without asking whether it is allowed."""
+        task = self._loop.create_task(self._open(waiter, attempt))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open(self, waiter: Waiter, attempt: int) -> None:
+        upstream = self.callee.connection(self)
+        try:
+            async with asyncio.timeout(self.callee.connect_timeout_s):
+                await self._loop.create_connection(lambda: upstream, self.endpoint.address, self.endpoint.port)
+                await upstream.ready
+        except (TimeoutError, OSError, PeerRefused) as error:
+            self._failed(upstream)
+            waiter.connect_failed(*self._reason(error), attempt)
+            return
+        upstream.limit_buffer(self.callee.limits.buffer_bytes)
+        self.callee.connections.opened += 1
+        if not waiter.connected(upstream, attempt):
+            self.released(upstream)
+
+    def _failed(self, upstream: Upstream) -> None:
+        if upstream.made:
+            upstream.abort()
+        else:
+            self._one_less()
+
+    def _reason(self, error: Exception) -> tuple[Failure, str]:
+        if isinstance(error, TimeoutError):
+            return Failure.CONNECT_TIMEOUT, str(self.endpoint)
+        if isinstance(error, (ssl.SSLError, PeerRefused)):
+            self.callee.connections.tls_failures += 1
+            return Failure.TLS_FAILED, f"{self.endpoint}: {error}"
+        return Failure.CONNECT_FAILED, str(self.endpoint)
+
+    def released(self, connection: Upstream) -> None:
+        """The connection has nothing to do: it waits for the next request, unless one waits already or the pool has gone."""
+        if self.waiting and self._handed_over(connection):
+            return
+        if self.retired:
+            connection.close()
+        else:
+            connection.touched_s = self._loop.time()
+            self.idle.append(connection)
+
+    def lost(self, connection: Upstream) -> None:
+        """The connection is over."""
+        if connection in self.idle:
+            self.idle.remove(connection)
+        self._one_less()
+
+    def _one_less(self) -> None:
+        self.connections -= 1
+        self.callee.connections.open -= 1
+        if self.callee.pending:
+            self.callee.serve_waiting()
+
+    def _handed_over(self, connection: Upstream) -> bool:
+        """Whether somebody who waited took the connection."""
+        while self.waiting:
+            waiter, attempt = self.next_waiting()
+            if waiter.connected(connection, attempt):
+                return True
+        return False
+
+    def next_waiting(self) -> tuple[Waiter, int]:
+        """Takes the first of those that wait out of the line."""
+        self.callee.pending -= 1
+        return self.waiting.popleft()
+
+    def forget_gone(self) -> None:
+        """Takes those out of the line that no longer want a connection."""
+        kept = [each for each in self.waiting if each[0].wants(each[1])]
+        self.callee.pending -= len(self.waiting) - len(kept)
+        self.waiting = deque(kept)
+
+    def judge(self, failed: bool) -> None:
+        """Notes how the endpoint served a request; it may be left out for that."""
+        if self.record is not None:
+            self.callee.judge(self.record, failed)
+
+    def retire(self) -> None:
+        """The endpoint is no longer one of the callee's."""
+        self.retired = True
+        while self.waiting:
+            waiter, attempt = self.next_waiting()
+            self._loop.call_soon(waiter.connect_failed, Failure.CONNECT_FAILED, f"{self.endpoint} has gone", attempt)
+        while self.idle:
+            self.idle.pop().close()
+
+    def sweep(self, now_s: float, idle_s: float, generation: int) -> None:
+        """Closes connections that were idle for too long, and some of those with a former certificate."""
+        late = [connection for connection in self.idle if now_s - connection.touched_s > idle_s]
+        former = [connection for connection in self.idle if connection.generation != generation]
+        for connection in {*late, *former[: max(1, int(len(former) * RETIRED_PER_SWEEP))]}:
+            self.idle.remove(connection)
+            connection.close()
