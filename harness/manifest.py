@@ -54,7 +54,7 @@ def manifest(
         "started_utc": started_utc,
         "reference": experiment.reference,
         "contrasts": [list(pair) for pair in experiment.contrasts],
-        "ablation": [_plain(each) for each in experiment.ablation],
+        "ablation": to_json(experiment.ablation),
         "arms": [_arm(arm, facts) for arm in experiment.arms],
         "topologies": [
             {"name": topology.name, "digest": topology.digest, "document": _plain(document(topology))}

@@ -74,6 +74,7 @@ def test_hops_are_numbered_by_call_site(tmp_path: Path) -> None:
     [
         ("pair", "ab", 1),
         ("chain-4", "abcd", 3),
+        ("chain-4-work", "abcd", 3),
         ("diamond", "abcd", 4),
         ("fanout-4", "abcde", 4),
         ("fanout-16", "abcdefghijklmnopq", 16),
@@ -91,6 +92,7 @@ def test_shipped_topologies(name: str, services: str, hops: int) -> None:
 def test_every_shipped_topology_is_known_here() -> None:
     assert sorted(registry.workload_files("topologies")) == [
         "chain-4",
+        "chain-4-work",
         "diamond",
         "fanout-16",
         "fanout-4",
