@@ -9,13 +9,10 @@ import yaml
 
 from harness import experiment, registry, rule_file, topology
 from harness.experiment import load_experiment
-<<<<<<< HEAD
 from harness.model.mesh import FEATURES
 from harness.model.policy import LOGGED, Policies
-=======
 from harness.model.rules import REGISTRY
 from harness.rule_file import Arms, of_document
->>>>>>> i4-verdict
 from harness.topology import load_topology
 
 CODE = Path(rule_file.__file__)
@@ -64,7 +61,6 @@ def test_shipped_topologies_are_listed() -> None:
     assert all(f"| `{name}` |" in told for name in registry.workload_files("topologies"))
 
 
-<<<<<<< HEAD
 def test_every_feature_and_every_setting_of_one_is_explained() -> None:
     told = (ROOT / "docs" / "features.md").read_text()
     policies = Policies()
@@ -72,7 +68,8 @@ def test_every_feature_and_every_setting_of_one_is_explained() -> None:
     assert all(f"| `{feature}` |" in told for feature in FEATURES)
     assert [setting for setting in settings if f"`{setting}`" not in told] == []
     assert all(f'"{field}":' in told for field in LOGGED)
-=======
+
+
 def test_every_rule_is_explained_and_the_example_of_rules_is_read() -> None:
     told = (ROOT / "docs" / "rules.md").read_text()
     assert all(f"| `{rule.name}` | {rule.asks} |" in told for rule in REGISTRY if not rule.of_reference)
@@ -80,4 +77,3 @@ def test_every_rule_is_explained_and_the_example_of_rules_is_read() -> None:
     (from_docs,), (from_code,) = (BLOCK.findall(path.read_text()) for path in (ROOT / "docs" / "rules.md", CODE))
     for text in (from_docs, from_code):
         assert len(of_document(yaml.safe_load(text)["rules"], arms)) >= len(REGISTRY) - 2
->>>>>>> i4-verdict

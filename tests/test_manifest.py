@@ -102,3 +102,12 @@ def test_what_makes_results_incomparable(changed: str) -> None:
 def test_the_digest_ignores_the_order_of_keys_and_sees_that_of_lists() -> None:
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
     assert len(digest({})) == 16
+
+
+@pytest.mark.parametrize("name", ["ablation", "faults", "gate"])
+def test_whatever_a_shipped_experiment_asks_for_is_json(name: str) -> None:
+    found = document(load_experiment(name))
+    assert json.loads(json.dumps(found)) == found
+    assert bool(found["ablation"]) is (name == "ablation")
+    assert bool(found["faults"]) is (name == "faults")
+    assert bool(found["rules"]) is (name == "gate")
