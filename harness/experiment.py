@@ -12,7 +12,7 @@ loads:
   auto: {rate: auto, window: 5s, warmup: 2s, connections: 16, arrivals: poisson}
 ```
 
-`faults:` is described in harness.fault_file.
+`faults:` is described in harness.fault_file, `rules:` in harness.rule_file.
 
 A load with `workload:` (a locustfile, see docs/workloads.md) is that file's users. `rate: auto` asks for a pilot: the load at which the
 slowest arm uses at most half of its cores.
@@ -33,8 +33,10 @@ from harness.model.errors import UsageError, unknown
 from harness.model.fault import FaultSpec
 from harness.model.mesh import Arm
 from harness.model.quantities import duration_s
+from harness.model.rules import Asked
 from harness.model.run import Load
 from harness.model.topology import Topology
+from harness.rule_file import UNSAID, Arms, experiment_rules
 from harness.topologies import runnable_topology
 from harness.topology import complaint, read_yaml, short
 
@@ -59,6 +61,7 @@ class Experiment:
     seed: int
     ablation: tuple[Ablation, ...] = ()
     faults: tuple[FaultSpec, ...] = ()
+    rules: tuple[Asked, ...] = ()
 
     def arm(self, arm_id: str) -> Arm:
         """The arm of that id."""
@@ -132,16 +135,21 @@ class _File(BaseModel):
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 1
     loads: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")], _Load], Field(min_length=1)]
     faults: tuple[FaultEntry, ...] = ()
+    rules: object = UNSAID
 
 
-def load_experiment(name: str, *, arms: tuple[str, ...] = (), rounds: int | None = None) -> Experiment:
+def load_experiment(
+    name: str, *, arms: tuple[str, ...] = (), rounds: int | None = None, gate: bool = False
+) -> Experiment:
     """The experiment of that name or path, with the arms and rounds of the command line instead of the file's, if given.
 
-    Raises UsageError for an unreadable file, an unknown key or name, a value out of range.
+    With `gate` an experiment without rules gets the default ones. Raises UsageError for an unreadable file, an unknown key or
+    name, a value out of range.
     """
     path = registry.find_file("experiments", name)
     file = _validated(path, read_yaml("experiment", path))
     experiment = _resolve(file, arms)
+    experiment = replace(experiment, rules=_rules(file.rules, experiment, f"experiment {path}", bool(arms), gate))
     return experiment if rounds is None else _with_rounds(experiment, rounds)
 
 
@@ -228,6 +236,12 @@ def _load(name: str, load: _Load, seed: int) -> Load:
 def waits_for_pilot(load: Load) -> bool:
     """Whether the rate is still to be found; users of a closed loop have none."""
     return load.rate_rps == AUTO_RATE and load.workload.loop == "open"
+
+
+def _rules(rules: object, experiment: Experiment, where: str, replaced: bool, gate: bool) -> tuple[Asked, ...]:
+    ids = tuple(arm.id for arm in experiment.arms)
+    arms = Arms(ids, experiment.reference, lambda text: registry.arm(text).id, replaced)
+    return experiment_rules(rules, arms, where, gate=gate, faults=bool(experiment.faults))
 
 
 def _with_rounds(experiment: Experiment, rounds: int) -> Experiment:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from harness.analysis.checks import to_manifest
 from harness.experiment import Experiment
 from harness.model.fault import STEADY_S
 from harness.model.mesh import FEATURES, Arm, Traffic
@@ -62,6 +63,7 @@ def manifest(
         "loads": {name: asdict(load) for name, load in loads.items()},
         "rounds": experiment.rounds,
         "seed": experiment.seed,
+        "rules": to_manifest(experiment.rules),
         "traffic": asdict(traffic),
         "pilot": dict(pilot),
         "instrument": {"name": "hoptax", "version": facts.instrument},

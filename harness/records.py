@@ -7,7 +7,8 @@ with ValueError, naming the place, what is missing or of another type.
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache, partial
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 _Read = Callable[[Any, str], Any]  # Any: JSON values in, typed values out
@@ -41,6 +42,8 @@ def _reader(hint: Any) -> _Read:  # Any: a type hint may be any object
         return partial(_sequence, origin, _reader(args[0]))
     if origin is Literal:
         return partial(_choice, args)
+    if origin in (Union, UnionType) and len(args) == 2 and args[1] is NoneType:
+        return partial(_optional, _reader(args[0]))
     return _SCALARS[hint]
 
 
@@ -73,6 +76,10 @@ def _sequence(build: Callable[[Any], Any], read: _Read, document: Any, place: st
     if not isinstance(document, list):
         raise ValueError(f"{place}: {_short(document)} is no list")  # noqa: TRY004 - one kind of refusal
     return build([read(value, f"{place}.{index}") for index, value in enumerate(document)])
+
+
+def _optional(read: _Read, document: Any, place: str) -> Any:
+    return None if document is None else read(document, place)
 
 
 def _choice(allowed: tuple[Any, ...], value: Any, place: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness import pilot
+from harness.analysis.checks import to_manifest
 from harness.analysis.cost import ALL_ROLES, of_role
 from harness.analysis.summary import summarise
 from harness.experiment import Experiment, waits_for_pilot
@@ -17,12 +18,14 @@ from harness.load.accounts import clock_domain
 from harness.manifest import Facts, clock_facts, manifest
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import Arm
+from harness.model.rules import Asked
 from harness.model.run import Load, Parity, Run, WorkerClock
 from harness.probes import parity
 from harness.report import html
+from harness.report.verdict_files import VERDICT_FILES
 from harness.resume import Remaining, resumption, settled_loads
 from harness.rounds import Trial, trials
-from harness.store import ResultDir, open_result, read_manifest
+from harness.store import Result, ResultDir, open_result, read_manifest
 from harness.trial import Bench, run_trial
 from harness.unfinished import clear
 
@@ -30,6 +33,10 @@ PILOT_LOAD = Load(rate_rps=100.0, warmup_s=1.0, window_s=2.0)
 """Every arm's that may be the dearest, at first; the dearest is then run once more, at the rate that follows from it."""
 LAUNCH_S = 2.0
 """What a trial takes beside warm-up and window: launch, proofs, alignment to a second, collection. For the ETA only."""
+
+
+PROOF_S = 8.0
+"""What the proofs of one arm take, likewise: two launches, and faults that have to be waited for."""
 
 
 class Watcher(Protocol):
@@ -60,7 +67,7 @@ def planned(experiment: Experiment) -> list[Trial]:
 def planned_s(experiment: Experiment) -> list[float]:
     """About how long each step that a Watcher will see takes, in seconds: a proof per arm, the pilot's trials, the trials."""
     loads = [PILOT_LOAD] * _pilot_steps(experiment) + [experiment.loads[trial.load] for trial in planned(experiment)]
-    return [LAUNCH_S] * len(experiment.arms) + [_trial_s(load) for load in loads]
+    return [PROOF_S] * len(experiment.arms) + [_trial_s(load) for load in loads]
 
 
 def _trial_s(load: Load) -> float:
@@ -116,14 +123,27 @@ def continue_experiment(
     return result.path
 
 
-def conclude(path: Path) -> dict[str, Any]:
-    """Summary and page from files alone, so that they can be made again later and elsewhere."""
-    measured = open_result(path)
+def conclude(path: Path, rules: Sequence[Asked] | None = None) -> dict[str, Any]:
+    """Summary, page and verdict from files alone, so that they can be made again later and elsewhere; `rules` instead of its own."""
+    found = open_result(path)
+    measured = found if rules is None else judged_by(found, rules)
     summary = summarise(measured)
     directory = ResultDir(path)
     directory.write_summary(summary)
     directory.write_text("report.html", html.render(measured, summary))
+    for name, write in VERDICT_FILES.items():
+        directory.write_text(name, write(summary)) if summary["verdict"] else directory.remove_text(name)
     return summary
+
+
+def judged_by(result: Result, rules: Sequence[Asked]) -> Result:
+    """The result as if it had been measured under these rules; if it had others of its own, that is said."""
+    asked, own = to_manifest(rules), result.manifest.get("rules", [])
+    if asked == own:
+        return result
+    moved = ["judged by other rules than those it was measured under"] if own else []
+    warnings = [*result.manifest.get("warnings", ()), *moved]
+    return replace(result, manifest={**result.manifest, "rules": asked, "warnings": warnings})
 
 
 def prepare(experiment: Experiment, bench: Bench, watch: Watcher) -> Preparation:

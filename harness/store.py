@@ -70,6 +70,14 @@ class ResultDir:
         """Another file of the result, e.g. report.html."""
         write_atomically(self.path / _safe("file name", name), lambda file: file.write(text.encode()))
 
+    def remove_text(self, name: str) -> None:
+        """Remove such a file, if it is there, since what it says holds no longer."""
+        path = self.path / _safe("file name", name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
     def discard_if_empty(self) -> bool:
         """Remove the folder if nothing was measured into it; whether it was removed."""
         if (self.path / MANIFEST).exists():

@@ -83,7 +83,7 @@ def test_the_plan_is_the_other_trees_and_ours_stays_ours(tree: Path) -> None:
 
 
 def test_it_is_a_mesh_and_an_older_one_lacks_what_it_never_heard_of(tree: Path) -> None:
-    edit(tree / "meshes" / "builtin" / "plan.py", '    "tracing": "unsupported",\n', "")
+    edit(tree / "meshes" / "builtin" / "plan.py", '    "tracing": "optional",\n', "")
     found = arm(tree).mesh
     assert isinstance(found, Mesh)
     assert set(found.capabilities) == set(FEATURES)

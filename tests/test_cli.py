@@ -221,7 +221,7 @@ def test_lists_name_what_is_installed(hoptax: Run) -> None:
     assert "quick" in [row["name"] for row in json.loads(hoptax("list", "experiments", "--json")[1])]
     rows = {row["name"]: row for row in json.loads(hoptax("list", "arms", "--json")[1])}
     assert rows["baseline"]["features"] == {}
-    assert rows["envoy"]["features"] == {"mtls": "optional", "least-request": "optional"}
+    assert rows["envoy"]["features"] == dict.fromkeys(FEATURES, "optional")
 
 
 def test_a_dry_run_starts_and_writes_nothing(hoptax: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_a_result_of_which_nothing_could_be_concluded_is_refused(hoptax: Run, tm
 
 def test_a_machine_that_is_refused_leaves_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @contextmanager
-    def staged(_arms: object) -> Iterator[tuple[Any, Facts]]:
+    def staged(_arms: object, _spin_s: float) -> Iterator[tuple[Any, Facts]]:
         yield None, FACTS
 
     def refuse(_bench: object, _facts: Facts) -> None:

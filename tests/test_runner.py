@@ -21,7 +21,7 @@ from harness.model.topology import Topology
 from harness.pilot import rate_rps
 from harness.probes import parity
 from harness.rounds import Trial
-from harness.runner import LAUNCH_S, PILOT_LOAD, planned, planned_s, run_experiment
+from harness.runner import LAUNCH_S, PILOT_LOAD, PROOF_S, planned, planned_s, run_experiment
 from harness.trial import Bench
 
 FIXED = f"""
@@ -99,13 +99,13 @@ def experiment(folder: Path, text: str = FIXED) -> Experiment:
 def test_steps_and_time_of_a_fixed_rate(tmp_path: Path) -> None:
     fixed = experiment(tmp_path)
     assert len(planned(fixed)) == 3 * 2
-    assert planned_s(fixed) == [LAUNCH_S] * 3 + [LAUNCH_S + 1 + 2] * 6
+    assert planned_s(fixed) == [PROOF_S] * 3 + [LAUNCH_S + 1 + 2] * 6
 
 
 def test_steps_and_time_with_a_pilot(tmp_path: Path) -> None:
     auto = experiment(tmp_path, FIXED.replace("rate: 60", "rate: auto").replace("[pair]", "[pair, chain-4]"))
     pilot_s = LAUNCH_S + PILOT_LOAD.warmup_s + PILOT_LOAD.window_s
-    assert planned_s(auto) == [LAUNCH_S] * 3 + [pilot_s] * (2 * 3 + 1) + [LAUNCH_S + 1 + 2] * 12
+    assert planned_s(auto) == [PROOF_S] * 3 + [pilot_s] * (2 * 3 + 1) + [LAUNCH_S + 1 + 2] * 12
 
 
 def test_every_step_is_watched_and_every_trial_is_on_disk(tmp_path: Path, made: Made) -> None:

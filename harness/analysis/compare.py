@@ -8,31 +8,31 @@ import math
 
 import numpy as np
 
-from harness.analysis.intervals import Floats, Interval, bootstrap_t, hodges_lehmann
+from harness.analysis.intervals import CONFIDENCE, Floats, Interval, bootstrap_t, hodges_lehmann
 from harness.analysis.metrics import Kind
 from harness.analysis.ratios import fieller, rank_ratio
 
 
-def absolute(kind: Kind, values: Floats) -> Interval:
+def absolute(kind: Kind, values: Floats, confidence: float = CONFIDENCE) -> Interval:
     """The arm's own figure."""
-    return hodges_lehmann(values) if kind == "latency" else bootstrap_t(values)
+    return hodges_lehmann(values, confidence) if kind == "latency" else bootstrap_t(values, confidence)
 
 
-def difference(kind: Kind, arm: Floats, against: Floats) -> Interval:
+def difference(kind: Kind, arm: Floats, against: Floats, confidence: float = CONFIDENCE) -> Interval:
     """Arm minus the other, in the metric's unit."""
     if kind == "latency":
-        return hodges_lehmann(arm - against)
-    return bootstrap_t(arm - against).mapped(float, "paired-bootstrap-t")
+        return hodges_lehmann(arm - against, confidence)
+    return bootstrap_t(arm - against, confidence).mapped(float, "paired-bootstrap-t")
 
 
-def ratio(kind: Kind, arm: Floats, against: Floats) -> Interval | None:
+def ratio(kind: Kind, arm: Floats, against: Floats, confidence: float = CONFIDENCE) -> Interval | None:
     """Arm over the other; None where a value isn't positive, since there is no such ratio."""
     if (arm <= 0).any() or (against <= 0).any():
         return None
     logs = np.log(arm / against)
     if kind == "latency":
-        return hodges_lehmann(logs).mapped(math.exp, "hodges-lehmann-log-ratio")
-    return bootstrap_t(logs).mapped(math.exp, "paired-bootstrap-t-log-ratio")
+        return hodges_lehmann(logs, confidence).mapped(math.exp, "hodges-lehmann-log-ratio")
+    return bootstrap_t(logs, confidence).mapped(math.exp, "paired-bootstrap-t-log-ratio")
 
 
 def added_ratio(kind: Kind, arm: Floats, against: Floats, reference: Floats) -> Interval:
@@ -41,13 +41,13 @@ def added_ratio(kind: Kind, arm: Floats, against: Floats, reference: Floats) -> 
     return method(arm - reference, against - reference)
 
 
-def share(shares: Floats, of: int) -> Interval:
+def share(shares: Floats, of: int, confidence: float = CONFIDENCE) -> Interval:
     """A share pooled over rounds of equally many requests, `of` in all, kept within 0 to 1.
 
     The interval is the bootstrap-t over rounds, since failures come in bursts. Where no request failed in any round it reaches
     from 0 to 1 − 0.025^(1/of) (C. J. Clopper and E. S. Pearson, Biometrika 26, 1934), because "never seen" isn't "never".
     """
-    pooled = bootstrap_t(shares)
+    pooled = bootstrap_t(shares, confidence)
     if pooled.low is None or pooled.high is None:
         return pooled.mapped(float, "pooled-share")
     if pooled.estimate == 0 and of:

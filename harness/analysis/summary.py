@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.analysis import ablation
+from harness.analysis.checks import asked_in, checks, notes
 from harness.analysis.cost import EDGES, cost_readings, memory_per_sidecar
 from harness.analysis.estimates import Table, estimates
 from harness.analysis.fault_summary import fault_summary
@@ -11,6 +12,7 @@ from harness.analysis.hops import hop_readings
 from harness.analysis.metrics import Metric, Reading
 from harness.analysis.pairing import NO_INTERVALS, Cell, Pairing, experiment_validity, pair
 from harness.analysis.requests import error_reading, request_readings
+from harness.analysis.verdict import documents, judge
 from harness.load.rows import Rows
 from harness.model.run import Run, Validity
 
@@ -35,13 +37,19 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
 
     Latencies are in microseconds, sizes in bytes. Every arm has absolute figures and, with `of` "total", difference and ratio
     to the manifest's reference; every contrast has the same two and, with `of` "added", the ratio of what both arms add to the
-    reference. A figure that can't be given is null, and its `note` says why.
+    reference. A figure that can't be given is null, and its `note` says why. The rules of the manifest, if it has any, are judged:
+    one entry of `verdicts` per check, and the `verdict` of all.
     """
     manifest = result.manifest
     paired = pairings(result)
     faults = fault_summary(result)
     # So many arms share few whole rounds: an ablation is judged by its own comparisons, each of two arms.
     validity = trust(manifest, paired, ablation.reasons(result) if manifest.get("ablation") else None)
+    tables = [] if faults else _tables(result, paired)
+    asked = asked_in(manifest)
+    cells = [pairing.cell for pairing in paired]
+    judgement = judge(list(checks(asked, cells, tables)), validity.reasons)
+    warnings = [*validity.warnings, *notes(asked, manifest["rounds"], len(cells))]
     return {
         "kind": "summary",
         "schema": SUMMARY_SCHEMA,
@@ -53,13 +61,15 @@ def summarise(result: Measured) -> dict[str, Any]:  # Any: JSON values
         "validity": {
             "valid": validity.valid,
             "reasons": list(validity.reasons),
-            "warnings": [warning for warning in validity.warnings if not (faults and NO_INTERVALS in warning)],
+            "warnings": [warning for warning in warnings if not (faults and NO_INTERVALS in warning)],
         },
         "rounds": [_rounds(pairing) for pairing in paired],
         "arms": [{key: arm.get(key) for key in ("id", "name", "features", "version")} for arm in manifest["arms"]],
-        "estimates": [] if faults else _estimates(result, paired),
+        "estimates": [row for each in tables for row in estimates(each)],
         "ablation": list(ablation.ablation(result)),
-        "verdicts": [],
+        "verdicts": list(documents(judgement)),
+        "verdict": judgement.verdict,
+        "verdict_why": judgement.why,
         "faults": faults,
     }
 
@@ -75,9 +85,9 @@ def trust(
     return Validity(not reasons, reasons, (*manifest.get("warnings", ()), *found.warnings))
 
 
-def _estimates(result: Measured, paired: Sequence[Pairing]) -> list[dict[str, Any]]:  # Any: JSON values
+def _tables(result: Measured, paired: Sequence[Pairing]) -> list[Table]:
     """Not of runs with faults: a window's percentiles and costs would be those of its faults."""
-    return [row for pairing in paired if pairing.rounds for row in estimates(table(result, pairing))]
+    return [table(result, pairing) for pairing in paired if pairing.rounds]
 
 
 def _unproven(manifest: Mapping[str, Any]) -> Iterator[str]:  # Any: JSON values

@@ -12,18 +12,19 @@ from typing import Annotated, Any
 import typer
 
 from harness import store
+from harness.analysis.checks import asked_in, notes
+from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
 from harness.experiment import Experiment, load_experiment
 from harness.manifest import Facts
 from harness.model.errors import UsageError
 from harness.report import terminal
 from harness.report.progress import Progress, spoken
 from harness.resume import Remaining, check_same, remaining, settled_loads
-from harness.runner import continue_experiment, planned, planned_s, run_experiment, trials_s
+from harness.runner import conclude, continue_experiment, planned, planned_s, run_experiment, trials_s
 from harness.stage import check_programs, dry_plans, stage
 from harness.trial import Bench
 from harness.unfinished import alone, begun, clear, complete
 
-EXIT_INVALID = 4
 SPIN_S = 1.0
 
 
@@ -38,24 +39,33 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the result in this folder, which was cut off, instead of a new one.")
     ] = None,
+    gate: GateOption = False,
+    junit: JunitOption = None,
+    markdown: MarkdownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
 ) -> None:
     """Measure: every arm of an experiment, in paired rounds.  Example: hoptax run quick --rounds 12"""
-    chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds)
-    _warn_of_topologies(chosen)
+    chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds, gate=gate)
     if dry_run and resume is not None:
         raise UsageError("--dry-run shows a whole experiment and --resume goes on with one: give one of them")
+    gated = Gate(gate, junit, markdown)
+    gated.check(chosen.rules)
+    _warn_beforehand(chosen)
     if dry_run:
         _print_plan(chosen, as_json)
         return
     if resume is not None:
         resume_into(chosen, resume)
-    print_result(resume or measure(chosen, out), as_json)
+        if chosen.rules and chosen.rules != asked_in(store.read_manifest(resume)):
+            conclude(resume, chosen.rules)
+    _print_result(resume or measure(chosen, out), as_json, gated)
 
 
-def _warn_of_topologies(experiment: Experiment) -> None:
-    """What of their files can't be honoured or measured; the manifest has it too."""
-    for note in (note for topology in experiment.topologies for note in topology.notes):
+def _warn_beforehand(experiment: Experiment) -> None:
+    """What of topologies can't be honoured or measured, and what to know of the rules; the result has both too."""
+    cells = len(experiment.topologies) * len(experiment.loads)
+    of_topologies = (note for topology in experiment.topologies for note in topology.notes)
+    for note in (*of_topologies, *notes(experiment.rules, experiment.rounds, cells)):
         typer.echo(f"warning: {note}", err=True)
 
 
@@ -132,16 +142,17 @@ def _kept(result: store.ResultDir) -> Iterator[None]:
         raise
 
 
-def print_result(path: Path, as_json: bool) -> None:
-    """The summary of a finished result; exit code 4 if it is invalid."""
+def _print_result(path: Path, as_json: bool, gate: Gate) -> None:
+    """The summary of a finished result; ends with the gate's exit code."""
     measured = store.open_result(path)
     summary = measured.summary()
+    gate.write(summary)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:
         terminal.show(measured.manifest, summary, str(path / "report.html"))
-    if not summary["validity"]["valid"]:
-        raise typer.Exit(EXIT_INVALID)
+    if code := gate.exit_code(summary):
+        raise typer.Exit(code)
 
 
 def _print_plan(experiment: Experiment, as_json: bool) -> None:

@@ -1,23 +1,63 @@
-"""`hoptax report`: table and page again, from files alone."""
+"""`hoptax report`: table, page and verdict again, from files alone."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from harness.analysis.checks import asked_in
+from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
+from harness.model.errors import UsageError
+from harness.model.rules import Asked
 from harness.report import terminal
+from harness.rule_file import Arms, default_rules, read_rules
 from harness.runner import conclude
 from harness.store import open_result
 
 
 def report(
     directory: Annotated[Path, typer.Argument(help="A result's folder, e.g. results/quick-20261123T101500Z-3f2a.")],
+    gate: GateOption = False,
+    rules: Annotated[
+        Path | None, typer.Option(help="Judge by the `rules:` of this YAML file instead of the result's own.")
+    ] = None,
+    junit: JunitOption = None,
+    markdown: MarkdownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
 ) -> None:
-    """Rebuild summary.json and report.html of a result.  Example: hoptax report results/quick-20261123T101500Z-3f2a"""
-    summary = conclude(directory)
+    """Rebuild summary.json, report.html and the verdict.  Example: hoptax report results/quick-20261123T101500Z-3f2a --gate"""
+    asked = _rules(open_result(directory).manifest, rules, gate)
+    gated = Gate(gate, junit, markdown)
+    gated.check(asked)
+    summary = conclude(directory, asked)
+    gated.write(summary)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
-        return
-    terminal.show(open_result(directory).manifest, summary, str(directory / "report.html"))
+    else:
+        terminal.show(open_result(directory).manifest, summary, str(directory / "report.html"))
+    if gate and (code := gated.exit_code(summary)):
+        raise typer.Exit(code)
+
+
+def _rules(manifest: dict[str, Any], file: Path | None, gate: bool) -> Sequence[Asked]:  # Any: JSON values
+    """Those of `file`, else the result's own, else, to be judged at all, the defaults."""
+    if manifest.get("faults") and (gate or file):
+        raise UsageError("rules judge windows without faults, and this result has faults: judge another one")
+    ids = tuple(arm["id"] for arm in manifest["arms"])
+    arms = Arms(ids, manifest["reference"], lambda text: _by_features(text, ids), replaced=False)
+    if file is not None:
+        return read_rules(file, arms)
+    return asked_in(manifest) or (default_rules(arms) if gate else ())
+
+
+def _by_features(text: str, ids: Sequence[str]) -> str:
+    """The arm of the result that has the same features in whatever order; meshes needn't be installed to judge a result."""
+    return next((each for each in ids if _parts(each) == _parts(text)), text)
+
+
+def _parts(arm: str) -> tuple[str, frozenset[str], str]:
+    mesh, _, rest = arm.strip().partition("[")
+    features, _, variant = rest.partition("]")
+    return mesh, frozenset(filter(None, features.split(","))), variant

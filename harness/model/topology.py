@@ -124,6 +124,8 @@ def document(topology: Topology) -> dict[str, Any]:  # Any: JSON values
     content = asdict(topology)
     del content["notes"]
     for service in content["services"]:
+        if not service["program"]["root"]:
+            del service["program"]["root"]
         if service["command"] is None:
             del service["command"]
         else:

@@ -1,11 +1,12 @@
 """The proving ground: a topology on which timeouts, retries, balancing and connections can be counted. Values only."""
 
 from harness.model.mesh import Traffic
+from harness.model.policy import Ejection, Policies
 from harness.model.program import Program
 from harness.model.topology import Call, Service, Step, Topology, Work
 
-TRAFFIC = Traffic(request_timeout_s=0.3)
-"""The shared settings, with a timeout that a proof can wait for."""
+TRAFFIC = Traffic(request_timeout_s=0.3, policies=Policies(ejection=Ejection(consecutive=1000)))
+"""The shared settings, with a timeout that a proof can wait for, and with services that may fail and be called all the same."""
 
 REPLICAS = 3
 CALLS_TO_REPLICAS = 3

@@ -18,6 +18,8 @@ from harness.model.platform import Deployment
 
 WITHIN_S = 10.0
 AT_ONCE = 8
+ALWAYS = 10**9
+"""More requests than any probe makes."""
 
 Told = TypeVar("Told")
 
@@ -26,7 +28,8 @@ Told = TypeVar("Told")
 class Served:
     """What arrived at one replica's app port since the last reset.
 
-    `protocol` and `headers` (names lowercase) are those of the last request, empty if there was none.
+    `protocol` and `headers` (names lowercase) are those of the last request, empty if there was none. `most_at_once` requests were
+    held at the same time by the order in force.
     """
 
     service: str
@@ -34,6 +37,7 @@ class Served:
     connections: int
     protocol: str
     headers: Mapping[str, str]
+    most_at_once: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,18 @@ def reset(deployment: Deployment) -> None:
 def served(deployment: Deployment) -> dict[str, Served]:
     """What each replica got, by host."""
     return _ask_all(deployment, "GET", "/served", _served)
+
+
+def order(deployment: Deployment, host: str, *, status: int = 200, sleep_s: float = 0.0, times: int = ALWAYS) -> None:
+    """The next `times` requests at one replica are answered with that status after that time; what it counted stays."""
+    unit = next(unit for unit in _observed(deployment) if unit.host == host)
+    target = f"/order?status={status}&sleep_us={round(sleep_s * 1e6)}&times={times}"
+    _ask(unit, deployment.address(host), "POST", target)
+
+
+def withdraw(deployment: Deployment) -> None:
+    """Every replica works as ever."""
+    _ask_all(deployment, "POST", "/order?status=200&sleep_us=0&times=0", lambda _unit, _document: None)
 
 
 def requests_by_service(deployment: Deployment) -> dict[str, int]:
@@ -99,13 +115,17 @@ def _ask_all(
     read: Callable[[Unit, Any], Told],  # Any: JSON values
 ) -> dict[str, Told]:
     """The answer of every replica, by host, asked side by side."""
-    units = [unit for unit in deployment.plan.units if unit.role == "app" and OBSERVE_PORT in unit.ports]
+    units = _observed(deployment)
 
     def ask(unit: Unit) -> Told:
         return read(unit, _ask(unit, deployment.address(unit.host), method, target))
 
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         return dict(zip((unit.host for unit in units), pool.map(ask, units), strict=True))
+
+
+def _observed(deployment: Deployment) -> list[Unit]:
+    return [unit for unit in deployment.plan.units if unit.role == "app" and OBSERVE_PORT in unit.ports]
 
 
 def _ask(unit: Unit, address: str, method: str, target: str) -> Any:  # Any: JSON values
@@ -131,4 +151,5 @@ def _served(unit: Unit, document: Any) -> Served:  # Any: JSON values
         connections=document["connections_accepted"],
         protocol=f"HTTP/{document['last_version']}" if document["last_version"] else "",
         headers={name.lower(): value for name, value in document["last_headers"]},
+        most_at_once=document.get("most_at_once", 0),
     )

@@ -14,7 +14,7 @@ from harness.model.plan import INBOUND_PORT, PROBE_IDENTITY, Plan
 from harness.model.platform import Deployment, Platform
 from harness.model.run import Parity
 from harness.platforms.programs import command
-from harness.probes import ground, parity_calls, parity_tls
+from harness.probes import ground, parity_calls, parity_policies, parity_tls, policy_ground
 from harness.probes.parity_tls import Door
 from harness.registry import service_program
 
@@ -22,13 +22,23 @@ ISSUE_WITHIN_S = 30
 
 
 def prove(platform: Platform, arm: Arm, workspace: Path) -> tuple[Parity, ...]:
-    """Every check, on the proving ground. EnvironmentFailure if it can't be launched or the issuer fails."""
+    """Every check, on the two proving grounds. EnvironmentFailure if one can't be launched or the issuer fails."""
     topology = ground.topology(service_program())
     plan = arm.plan(topology, ground.TRAFFIC, platform.facts)
     with platform.launch(plan, workspace / "ground") as deployment:
         outsider = stranger(plan, workspace / "stranger") if "mtls" in arm.features else None
-        proofs = _inbound(deployment, arm.features, outsider)
-        return proofs + parity_calls.prove(deployment, arm.features)
+        proofs = _inbound(deployment, arm.features, outsider) + parity_calls.prove(deployment, arm.features)
+    return proofs + policies(platform, arm, workspace / "policies")
+
+
+def policies(platform: Platform, arm: Arm, workspace: Path) -> tuple[Parity, ...]:
+    """What an arm does beside forwarding, on a ground of its own, whose settings would be in the way of the other proofs."""
+    topology = policy_ground.topology(service_program())
+    plan = policy_ground.with_outsider(arm.plan(topology, policy_ground.TRAFFIC, platform.facts))
+    if not parity_policies.applies(plan):
+        return ()
+    with platform.launch(plan, workspace) as deployment:
+        return parity_policies.prove(deployment, arm.features)
 
 
 def quick(deployment: Deployment, features: frozenset[str]) -> tuple[Parity, ...]:

@@ -25,8 +25,9 @@ def fault_bars(shown: Timeline, highest: int, width: float) -> Canvas:
         _bar(canvas, slot, x, y)
     _seconds(canvas, shown.slots, x)
     _mark(canvas, x(0), "fault", 10, "end" if x(0) > width / 2 else "start")
-    _mark(canvas, x(shown.healed_ns), "healed", 22, "start")
-    if shown.back_ns is not None and shown.back_ns - shown.healed_ns >= LEAST_NS:
+    late = shown.back_ns is not None and shown.back_ns - shown.healed_ns >= LEAST_NS
+    _mark(canvas, x(shown.healed_ns), "healed", 22, "end" if late else "start")
+    if shown.back_ns is not None and late:
         _mark(canvas, x(min(shown.back_ns, shown.slots[-1].start_ns)), "back", 10, "start")
     canvas.text(((LEFT + width - RIGHT) / 2, HEIGHT - 6), "s since the fault was applied", "axis", "middle")
     return canvas

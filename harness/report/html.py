@@ -24,6 +24,7 @@ from harness.report.reading import how_section, limits_section
 from harness.report.rounds_view import rounds_section
 from harness.report.table import headline
 from harness.report.time_view import time_section
+from harness.report.verdict_view import verdict_banner, verdict_section
 
 Summary = Mapping[str, Any]  # Any: summary.json
 
@@ -41,15 +42,16 @@ def render(result: Measured, summary: Summary) -> str:
     """The page; `summary` is what `summarise(result)` returned. Rows are read from the result, one window after the other."""
     manifest = result.manifest
     found = cells(manifest)
+    judged = Part("verdict", "Rules", verdict_section("verdict", "Rules", summary))
     parts: list[Part] = []
     for index, cell in enumerate(found):
         suffix = f" · {cell.topology} · {cell.load}" if len(found) > 1 else ""
         parts.extend(_cell_parts(result, summary, cell, index, suffix))
     parts.extend(_common_parts(result))
-    kept = [part for part in parts if part.content]
+    kept = [part for part in (judged, *parts) if part.content]
     asked = "How a mesh takes faults" if summary.get("faults") else "What a mesh costs"
     title = f"{asked}: {manifest['experiment']}"
-    top = [_head(title, manifest, summary), state(summary), _nav(kept)]
+    top = [_head(title, manifest, summary), verdict_banner(summary), state(summary), _nav(kept)]
     return document(title, joined([*top, *(part.content for part in kept)]))
 
 

@@ -28,17 +28,17 @@ _CARD = (
 
 
 def state(summary: Mapping[str, Any]) -> Html:
-    """Validity with its reasons, the verdict if rules were asked for, and the warnings."""
+    """Validity with its reasons, and the warnings."""
     validity = summary["validity"]
     counted = sum(len(each["valid"]) for each in summary["rounds"])
     planned = sum(each["planned"] for each in summary["rounds"])
     if validity["valid"]:
         told = f"{counted} of {planned} rounds count: in each, every arm passed its proofs and the load generator kept its schedule."
-        banner = _banner("good", "✓ Valid", paragraph(told), _unjudged(summary))
+        shown = banner("good", "✓ Valid", paragraph(told), _unjudged(summary))
     else:
         told = f"{counted} of {planned} rounds count. Don't use the figures below: they are shown so that the cause can be found."
-        banner = _banner("bad", "✕ Invalid", paragraph(told), listed(validity["reasons"]))
-    return joined([banner, _verdicts(summary["verdicts"]), _warnings(validity["warnings"])])
+        shown = banner("bad", "✕ Invalid", paragraph(told), listed(validity["reasons"]))
+    return joined([shown, _warnings(validity["warnings"])])
 
 
 def _unjudged(summary: Mapping[str, Any]) -> Html:
@@ -47,26 +47,13 @@ def _unjudged(summary: Mapping[str, Any]) -> Html:
     return paragraph("No rule was asked for, so there is no verdict: the figures describe, they don't judge.")
 
 
-def _banner(css: str, title: str, *content: object) -> Html:
+def banner(css: str, title: str, *content: object) -> Html:
+    """A box that says one thing loudly; `css` is good, warn or bad."""
     return Html(f'<div class="state {css}">{joined([element("strong", title), *content])}</div>')
 
 
-def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> Html:
-    if not verdicts:
-        return Html("")
-    css = "good" if all(each["outcome"] == "pass" for each in verdicts) else "warn"
-    css = "bad" if any(each["outcome"] in ("fail", "invalid") for each in verdicts) else css
-    rules = listed(f"{each['outcome']}: {each['rule']}: {each['why']}" for each in verdicts)
-    return _banner(css, f"Verdict: {_outcome(verdicts)}", rules)
-
-
-def _outcome(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    outcomes = {str(each["outcome"]) for each in verdicts}
-    return next((worst for worst in ("invalid", "fail", "inconclusive") if worst in outcomes), "pass")
-
-
 def _warnings(warnings: Sequence[str]) -> Html:
-    return _banner("warn", "To keep in mind", listed(warnings)) if warnings else Html("")
+    return banner("warn", "To keep in mind", listed(warnings)) if warnings else Html("")
 
 
 def headline_section(name: str, title: str, shown: Headline, figures: Figures) -> Html:

@@ -83,6 +83,9 @@ svg .halo{paint-order:stroke;stroke:var(--bg);stroke-width:4px}
 .box{fill:var(--soft);stroke:var(--muted);stroke-width:1.2}
 .wire{fill:none;stroke:var(--muted);stroke-width:1.5}
 .node{fill:var(--text)}.node.hollow{fill:var(--bg);stroke:var(--text);stroke-width:1.5}
+.judged{stroke-width:5;stroke-linecap:butt}.judged.pass{stroke:var(--good)}.judged.fail{stroke:var(--bad)}.judged.inconclusive{stroke:var(--warn)}
+.judged-end.pass{fill:var(--good)}.judged-end.fail{fill:var(--bad)}.judged-end.inconclusive{fill:var(--warn)}.allowed{fill:var(--good-bg);stroke:none}.limit{stroke:var(--text);stroke-width:1.5}
+.outcome{font-weight:650;white-space:nowrap}.outcome.pass{color:var(--good)}.outcome.fail,.outcome.invalid{color:var(--bad)}.outcome.inconclusive{color:var(--warn)}
 .part{stroke:var(--bg);stroke-width:1}
 .fault-fine{fill:var(--app)}.fault-late{fill:var(--control)}.fault-lost{fill:var(--bad);stroke:var(--text);stroke-width:.8}
 .fault-mark{stroke:var(--text);stroke-width:1.2;stroke-dasharray:4 3}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 from rich.cells import cell_len
@@ -18,6 +19,7 @@ from harness.report.fault_table import fault_headline
 from harness.report.figures import cells
 from harness.report.numbers import NO_INTERVAL
 from harness.report.table import Contrast, Headline, Shown, headline
+from harness.report.verdict_table import by_weight, several_cells, subject
 
 GAP = 2
 INDENT = "  "
@@ -41,7 +43,7 @@ def show(
 ) -> None:
     """Print the summary; `report` is where the page lies, if there is one."""
     console = console or Console()
-    for line in verdict_lines(summary):
+    for line in (*judgement_lines(summary, console.width), *verdict_lines(summary)):
         _print(console, *line)
     faults, shown = bool(summary.get("faults")), without_steps(summary)
     for cell in cells(manifest):
@@ -55,6 +57,24 @@ def show(
         _print(console, words)
     if report:
         _print(console, f"Report: {report}", soft_wrap=True)
+
+
+def judgement_lines(summary: Mapping[str, Any], width: int) -> Iterator[tuple[str, str]]:
+    """The verdict, if rules were asked for, and each check, wrapped under itself: (text, style)."""
+    if not summary.get("verdict"):
+        return
+    yield f"VERDICT: {summary['verdict']}: {summary['verdict_why']}", _STYLES[summary["verdict"]]
+    checks = summary["verdicts"]
+    for each in by_weight(checks):
+        if each["outcome"] == "invalid" and each["arm"]:
+            continue  # said once, by the rule of validity
+        told = f"{INDENT}{each['outcome']:<15} {subject(each, cell=several_cells(checks))}: {each['why']}"
+        for line in wrap(told, width, subsequent_indent=" " * (len(INDENT) + 16)):
+            yield line, _STYLES.get(each["outcome"], "")
+
+
+_STYLES = {"GO": "bold green", "NO-GO": "bold red", "HOLD": "bold yellow", "INCONCLUSIVE": "bold yellow", "fail": "red",
+           "invalid": "red", "inconclusive": "yellow"}  # fmt: skip
 
 
 def verdict_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

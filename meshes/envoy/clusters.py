@@ -76,7 +76,7 @@ def _callee_cluster(
         _threshold(cluster)["retry_budget"] = policies.retry_budget(traffic.policies.retry)
     if "outlier-ejection" in features:
         cluster["outlier_detection"] = policies.outlier_detection(traffic.policies.ejection)
-        cluster["common_lb_config"] = {"healthy_panic_threshold": {"value": 0}}
+        cluster["common_lb_config"] = policies.OUT_IS_OUT
     return cluster
 
 

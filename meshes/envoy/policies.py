@@ -15,6 +15,9 @@ OTHER_PICKS = 3
 """How often the balancer is asked again when it names an endpoint that was tried already."""
 LOOKS_PER_EJECTION = 10
 """Envoy looks for endpoints whose time is up by a timer: so many times per ejection, so one is out for at most a tenth longer."""
+OUT_IS_OUT: Json = {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"}
+"""Of a cluster: ejected endpoints get nothing, however many they are, and at once; Envoy's own way is to call them all the same when more
+than half are out, and to collect changes for a second."""
 MOST_EJECTED_S = 300.0
 PARTS = 10_000
 """Shares of a split are whole numbers of this."""

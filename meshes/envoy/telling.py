@@ -3,12 +3,12 @@
 from typing import Any
 
 from harness.model.policy import Tracing
-from meshes.envoy.limits import percent
 
 Json = dict[str, Any]
 
 LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
 TRACER = "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig"
+SAMPLERS = "type.googleapis.com/envoy.extensions.tracers.opentelemetry.samplers.v3."
 REQUEST_ID = "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
 NOWHERE = "nowhere"
 FLUSH_MS = 1000
@@ -39,22 +39,15 @@ def access_log(direction: str) -> Json:
 
 
 def tracing(service: str, settings: Tracing) -> Json:
-    """Of a connection manager: W3C trace context by the OpenTelemetry tracer.
+    """Of a connection manager: W3C trace context by the OpenTelemetry tracer. A trace that comes in keeps its own sampling.
 
-    The tracer insists on a collector, so it gets one that isn't there (`nowhere`): spans that are sampled are dropped. A trace that
-    comes in keeps its own sampling; whether one that begins here is sampled is drawn, not taken from a request id, which nobody has.
+    The tracer insists on a collector, so it gets one that isn't there (`nowhere`): spans that are sampled are dropped. Nobody here
+    has a request id, by which Envoy would draw who is sampled, so that is left to the tracer.
     """
     exporter = {"http_uri": {"uri": "http://nowhere/v1/traces", "cluster": NOWHERE, "timeout": "0.250s"}}
+    tracer = {"@type": TRACER, "service_name": service, "http_service": exporter, "sampler": _sampler(settings)}
     return {
-        "tracing": {
-            "provider": {
-                "name": "envoy.tracers.opentelemetry",
-                "typed_config": {"@type": TRACER, "service_name": service, "http_service": exporter},
-            },
-            "client_sampling": percent(0),
-            "random_sampling": percent(settings.sampled_share),
-            "overall_sampling": percent(1),
-        },
+        "tracing": {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer}},
         "request_id_extension": {
             "typed_config": {
                 "@type": REQUEST_ID,
@@ -62,6 +55,18 @@ def tracing(service: str, settings: Tracing) -> Json:
                 "use_request_id_for_trace_sampling": False,
             }
         },
+    }
+
+
+def _sampler(settings: Tracing) -> Json:
+    share = {"numerator": round(settings.sampled_share * 1e6), "denominator": "MILLION"}
+    drawn = {
+        "name": "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based",
+        "typed_config": {"@type": f"{SAMPLERS}TraceIdRatioBasedSamplerConfig", "sampling_percentage": share},
+    }
+    return {
+        "name": "envoy.tracers.opentelemetry.samplers.parent_based",
+        "typed_config": {"@type": f"{SAMPLERS}ParentBasedSamplerConfig", "wrapped_sampler": drawn},
     }
 
 

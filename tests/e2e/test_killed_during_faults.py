@@ -46,12 +46,17 @@ def killed(folder: Path, marker: str, after_s: float) -> int:
     """How many lines the run had said when it was killed, `after_s` after the first one."""
     environment = os.environ | {"TMPDIR": str(folder), MARK: marker}
     words = [sys.executable, "-m", "tests.e2e.run_of_faults"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as run:
+    errors = folder.with_suffix(".err")
+    with (
+        errors.open("wb") as stderr,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=stderr, env=environment) as run,
+    ):
         assert run.stdout is not None
         said = run.stdout.fileno()
         assert select.select([said], [], [], LAUNCHED_WITHIN_S)[0]
-        lines, give_up = os.read(said, 4096).count(b"\n"), time.monotonic() + after_s
-        assert lines, "the run ended before its first fault"
+        first, give_up = os.read(said, 4096), time.monotonic() + after_s
+        lines = first.count(b"\n")  # 0 if what was read is the line without its end
+        assert first, f"the run ended before its first fault: {errors.read_text()[-2000:]}"
         while (left := give_up - time.monotonic()) > 0:
             if select.select([said], [], [], left)[0]:
                 lines += os.read(said, 4096).count(b"\n")
@@ -61,7 +66,7 @@ def killed(folder: Path, marker: str, after_s: float) -> int:
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
-    chance = random.Random("kills")
+    chance = random.Random(os.environ.get("HOPTAX_KILLS_SEED", "kills"))
     acting = 0
     for number in range(TIMES):
         marker = f"killed-{os.getpid()}-{number}"

@@ -84,7 +84,7 @@ def test_ejection_states_every_setting_and_an_endpoint_that_is_out_gets_nothing(
     assert {
         value for key, value in rules.items() if key.startswith("enforcing_") and key != "enforcing_consecutive_5xx"
     } == {0}
-    assert callee["common_lb_config"]["healthy_panic_threshold"] == {"value": 0}
+    assert callee["common_lb_config"] == {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"}
 
 
 def test_a_split_gives_the_last_replica_its_share() -> None:
@@ -174,6 +174,9 @@ def test_both_listeners_trace_and_nobody_collects(direction: str) -> None:
     document = config(plan_of("tracing"), "a-0")
 
     stated = manager(document, direction)["tracing"]
-    assert stated["random_sampling"] == {"value": 12.5}
+    sampler = stated["provider"]["typed_config"]["sampler"]
+    drawn = sampler["typed_config"]["wrapped_sampler"]["typed_config"]
+    assert sampler["name"].endswith("parent_based")
+    assert drawn["sampling_percentage"] == {"numerator": 125000, "denominator": "MILLION"}
     assert stated["provider"]["name"] == "envoy.tracers.opentelemetry"
     assert "endpoints" not in json.dumps(cluster(document, "nowhere")["load_assignment"])

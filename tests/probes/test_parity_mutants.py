@@ -67,7 +67,10 @@ def test_every_careless_setting_is_noticed(platform: ProcessPlatform, tmp_path: 
         "identity: caller named to the app",
         "identity: forged header dropped",
         "timeout: cut by the sidecar",
-        "retries: none",
+        "retries: none after an answer 500",
         "keep-alive: connections held",
         "balancing: round robin",
+        "retries: off, each call is made once",
+        "outlier-ejection: off, failing endpoint keeps its share",
+        "split: off, the last gets no other share",
     }

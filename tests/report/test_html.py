@@ -14,6 +14,7 @@ from fixtures.recorded import CHAIN, WARNING, Recorded, invalid, recorded
 from harness.analysis.summary import summarise
 from harness.report.html import render
 from harness.store import open_result
+from tests.report.judged import judged
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 VOID = {"meta", "br"}
@@ -162,11 +163,15 @@ def test_few_rounds_say_that_there_is_no_interval(short: Recorded) -> None:
 
 
 def test_a_verdict_is_shown_with_its_rules(result: Recorded, summary: dict[str, Any]) -> None:
-    judged = summary | {"verdicts": [{"rule": "p50-per-hop", "outcome": "fail", "why": "low 400 > budget 300"}]}
-    page = render(result, judged)
-    assert "Verdict: fail" in page
-    assert "fail: p50-per-hop: low 400 &gt; budget 300" in page
+    page = render(result, judged({"sidecar-cpu": 3, "sidecar-memory": 2}))
+    assert (
+        page.index("✓ GO")
+        < page.index("✓ Valid")
+        < page.index('<section id="verdict">')
+        < page.index('<section id="added-0">')
+    )
     assert "No rule was asked for" not in page
+    assert Page(page).open == []
 
 
 def test_one_service_has_no_hops_and_one_arm_no_rounds() -> None:

@@ -1,6 +1,7 @@
 """The observe port: what this replica counted, for probes. Never meshed, never measured.
 
-`GET /hops?from=S&to=S` calls by second and hop · `GET /served` requests and connections that arrived · `POST /reset` forget · `GET /ready`.
+`GET /hops?from=S&to=S` calls by second and hop · `GET /served` requests and connections that arrived · `POST /reset` forget · `GET /ready` ·
+`POST /order?status=503&sleep_us=0&times=2` answer the next two requests so, instead of working (`times=0`: as ever).
 """
 
 import asyncio
@@ -12,12 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from harness.wire.pool import Pool
 from harness.wire.server import Request, ServerConnection, response
-from workloads.service.visit import App
+from workloads.service.orders import Order
+from workloads.service.visit import STATUS_LINES, App
 
 HOPS_SCHEMA = 1
 # 1: seconds → hop → calls, errors, error_kinds, retried, sums_ns and buckets of elapsed, request, callee, response, transit.
 
 FOREVER = 2**62
+MOST_SLEEP_US = 60_000_000
 
 
 class Doors:
@@ -69,8 +72,10 @@ class Observe:
             case b"POST", "/reset":
                 self._reset()
                 connection.answer(response(200, b"{}"))
+            case b"POST", "/order":
+                connection.answer(self._order(parse_qs(address.query)))
             case _:
-                connection.answer(response(404, b'{"error": "have /ready /hops /served /reset"}'))
+                connection.answer(response(404, b'{"error": "have /ready /hops /served /reset /order"}'))
 
     def _hops(self, query: dict[str, list[str]]) -> bytes:
         try:
@@ -87,14 +92,27 @@ class Observe:
         }
         return _json(document)
 
+    def _order(self, query: dict[str, list[str]]) -> bytes:
+        try:
+            status, sleep_us, times = (int(query[name][0]) for name in ("status", "sleep_us", "times"))
+        except (KeyError, ValueError):
+            return response(400, b'{"error": "status, sleep_us and times are whole numbers"}')
+        if status not in STATUS_LINES or not 0 <= sleep_us <= MOST_SLEEP_US or times < 0:
+            known = " ".join(map(str, STATUS_LINES))
+            told = {"error": f"have status {known}, sleep_us from 0 to {MOST_SLEEP_US}, times from 0"}
+            return response(400, json.dumps(told).encode())
+        self._app.obey(Order(status, sleep_us * 1000, times) if times else None)
+        return response(200, b"{}")
+
     def _served(self) -> dict[str, Any]:  # Any: JSON values
-        last = self._app.last
+        last, order = self._app.last, self._app.order
         return {
             "requests": self._app.requests,
             "connections_accepted": self._doors.accepted,
             "connections_open": len(self._doors.open),
             "last_version": last.version if last else "",
             "last_headers": [[k.decode("latin-1"), v.decode("latin-1")] for k, v in last.headers] if last else [],
+            "most_at_once": order.most_at_once if order else 0,
             "races": {f"{host}:{port}": pool.races for (host, port), pool in self._pools.items()},
         }
 

@@ -14,6 +14,7 @@ from harness.wire.pool import Pool
 from harness.wire.server import Request, ServerConnection
 from workloads.service import trace
 from workloads.service.config import FORWARDED, Call, Config
+from workloads.service.orders import Order
 from workloads.service.recorder import Recorder
 from workloads.service.work import Sleeper, burn
 
@@ -21,6 +22,7 @@ STATUS_LINES = {
     200: b"HTTP/1.1 200 OK\r\n",
     500: b"HTTP/1.1 500 Internal Server Error\r\n",
     502: b"HTTP/1.1 502 Bad Gateway\r\n",
+    503: b"HTTP/1.1 503 Service Unavailable\r\n",
     504: b"HTTP/1.1 504 Gateway Timeout\r\n",
 }
 
@@ -57,8 +59,10 @@ class App:
         self.steps = [[Site(call, pool) for call in step] for step in config.steps]
         self.requests = 0
         self.last: Request | None = None
+        self.order: Order | None = None
         self._filler = ending(b"application/octet-stream", config.body)
-        self._plain = not (config.cpu_ns or config.sleep_ns or config.error_rate or self.steps)
+        self._idle = not (config.cpu_ns or config.sleep_ns or config.error_rate or self.steps)
+        self._plain = self._idle
 
     def handle(self, request: Request, connection: ServerConnection) -> None:
         """Answer at once if there is nothing to do, else start a visit."""
@@ -68,6 +72,11 @@ class App:
             connection.answer(self.answer(200, request.received_ns))
             return
         Visit(self, request, connection).begin()
+
+    def obey(self, order: Order | None) -> None:
+        """The next requests are served so; with None, as ever. Nobody who gave no order pays for the question."""
+        self.order = order
+        self._plain = self._idle and order is None
 
     def answer(self, status: int, received_ns: int, end: bytes = b"") -> bytes:
         """The whole response, its second stamp taken now. `end` replaces the filler."""
@@ -98,7 +107,11 @@ class Visit:
 
     def begin(self) -> None:
         """Do the work, then the first step."""
-        config = self._app.config
+        config, order = self._app.config, self._app.order
+        if order is not None and order.take():
+            self._status = order.status
+            self._app.sleeper.after(order.sleep_ns, partial(self._obeyed, order))
+            return
         if config.cpu_ns:
             burn(config.cpu_ns)
         if config.error_rate and self._app.chance.random() < config.error_rate:
@@ -108,6 +121,10 @@ class Visit:
             self._app.sleeper.after(config.sleep_ns, self._next)
         else:
             self._next()
+
+    def _obeyed(self, order: Order) -> None:
+        order.done()
+        self._next()
 
     def _next(self) -> None:
         while self._step < len(self._app.steps) and self._status == 200:
