@@ -1,8 +1,9 @@
-"""The built-in sidecar against Envoy, two sidecars in the way with mutual TLS: `python -m benchmarks.proxy [ROUNDS] [SECONDS]`.
+"""The built-in sidecar against Envoy, two sidecars in the way with mutual TLS: `python -m benchmarks.proxy [ROUNDS] [SECONDS] [FEATURE …]`.
 
 Added latency, throughput and CPU per request under wrk, over one connection and sixteen, with heads that repeat and heads that
 never do; memory of four idle sidecars and of the two loaded ones. Interleaved rounds, medians, and the ratio to Envoy. Needs nginx and
-wrk (Debian: nginx-light, wrk) and two CPUs: wrk has one, the server and the sidecars the other.
+wrk (Debian: nginx-light, wrk) and two CPUs: wrk has one, the server and the sidecars the other. Traces are not sampled: Envoy would
+export their spans, which nobody asked for.
 """
 
 import json
@@ -21,14 +22,14 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from harness.model.mesh import PlatformFacts, Traffic
+from harness.model.mesh import FEATURES, PlatformFacts, Traffic
 from harness.model.program import Program
 from harness.model.topology import Call, Service, Step, Topology
 from harness.platforms.references import resolve_unit
 from meshes import envoy
-from meshes.builtin.plan import LEAN
-from meshes.builtin.snapshot import Cluster, Endpoint, Inbound, Limits, Outbound, Snapshot, Timeouts
-from meshes.identity.names import TRUST_DOMAIN, spiffe_id
+from meshes.builtin import plan as builtin
+from meshes.builtin.control import compiler, model
+from meshes.identity.names import spiffe_id
 
 LOAD_CPU, SYSTEM_CPU = "0", "1"
 PATH = os.defpath + ":/usr/local/sbin:/usr/sbin:/sbin"
@@ -57,7 +58,7 @@ local n = 0
 request = function()
   n = n + 1
   wrk.headers["X-Request-Id"] = string.format("3f2504e0-4f89-41d3-9a0c-%012d", n)
-  wrk.headers["Traceparent"] = string.format("00-4bf92f3577b34da6a3ce929d0e%06d-00f067aa0ba902b7-01", n % 1000000)
+  wrk.headers["Traceparent"] = string.format("00-4bf92f3577b34da6a3ce929d0e%06d-00f067aa0ba902b7-00", n % 1000000)
   return wrk.format("GET", "/")
 end
 """
@@ -98,9 +99,10 @@ def identities(folder: Path) -> None:
 
 
 @contextmanager
-def running(command: Sequence[str], ready: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def running(command: Sequence[str], output: Path, ready: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """A process on SYSTEM_CPU until the block ends; in the block once the URL `ready` answers 200."""
-    process = subprocess.Popen(["taskset", "-c", SYSTEM_CPU, *command])
+    with output.open("wb") as log:
+        process = subprocess.Popen(["taskset", "-c", SYSTEM_CPU, *command], stdout=log)
     try:
         wait_for(ready, process)
         yield process
@@ -130,9 +132,9 @@ def nginx(folder: Path) -> list[str]:
     return [program("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/error.log"]
 
 
-def envoy_command(host: str, folder: Path) -> list[str]:
+def envoy_command(host: str, folder: Path, features: frozenset[str]) -> list[str]:
     """Envoy as the adapter plans it."""
-    plan = envoy.plan(topology(), frozenset({"mtls"}), Traffic(), PlatformFacts("process", False))
+    plan = envoy.plan(topology(), features, Traffic(), PlatformFacts("process", False))
     place = folder / f"envoy-{host}"
     place.mkdir()
 
@@ -150,41 +152,30 @@ def envoy_command(host: str, folder: Path) -> list[str]:
     return [str(path), *unit.args]
 
 
-def builtin_command(host: str, folder: Path) -> list[str]:
-    """Our sidecar, configured from files with the same settings."""
-    traffic, net, name = Traffic(), ARMS["builtin"], host[0]
-    callee = Cluster(
-        "b", (Endpoint(f"{net}.2", 15006),), (spiffe_id("b"),), connect_timeout_s=traffic.connect_timeout_s
+def builtin_command(host: str, folder: Path, features: frozenset[str]) -> list[str]:
+    """Our sidecar, configured from files with what the adapter plans and the control plane makes of it."""
+    net = ARMS["builtin"]
+
+    def lookup(kind: str, name: str) -> str | None:
+        return {"address": f"{net}.{HOSTS.get(name, 9)}"}.get(kind, f"{kind}-{name}")
+
+    control = resolve_unit(
+        builtin.plan(topology(), features, Traffic(), PlatformFacts("process", False)).units[0], lookup
     )
-    snapshot = Snapshot(
-        version=1,
-        spiffe_id=spiffe_id(name),
-        trust_domain=TRUST_DOMAIN,
-        inbound=Inbound(Endpoint(f"{net}.{HOSTS[host]}", 8080)),
-        outbound=Outbound({"b": "b"} if name == "a" else {}),
-        clusters=(callee,) if name == "a" else (),
-        timeouts=Timeouts(traffic.request_timeout_s, traffic.idle_timeout_s),
-        limits=Limits(
-            traffic.max_header_bytes,
-            traffic.max_headers,
-            traffic.max_connections,
-            traffic.max_requests,
-            traffic.buffer_bytes,
-        ),
-    )
+    mesh = next(file.content for file in control.files if file.name == "mesh.json")
     identity = folder / "identity" / host
     bootstrap = {
         "name": host,
         "address": f"{net}.{HOSTS[host]}",
-        "spiffe_id": spiffe_id(name),
+        "spiffe_id": spiffe_id(host[0]),
         "ca": str(identity / "ca.pem"),
         "snapshot": str(folder / f"{host}.json"),
         "cert": str(identity / "cert.pem"),
         "key": str(identity / "key.pem"),
     }
-    (folder / f"{host}.json").write_text(snapshot.to_json())
+    (folder / f"{host}.json").write_text(compiler.snapshots(model.read(mesh))[host].to_json())
     (folder / f"{host}-bootstrap.json").write_text(json.dumps(bootstrap))
-    return [sys.executable, *LEAN, "-m", "meshes.builtin.proxy", str(folder / f"{host}-bootstrap.json")]
+    return [sys.executable, *builtin.LEAN, "-m", "meshes.builtin.proxy", str(folder / f"{host}-bootstrap.json")]
 
 
 def wrk(url: str, connections: int, seconds: int, script: Path | None, pids: Sequence[int]) -> Figures:
@@ -219,18 +210,20 @@ def memory_mib(pids: Sequence[int]) -> tuple[float, float]:
     return totals["Rss"] / 1024 / len(pids), totals["Pss"] / 1024 / len(pids)
 
 
-def measure(folder: Path, rounds: int, seconds: int) -> None:
+def measure(folder: Path, rounds: int, seconds: int, features: frozenset[str]) -> None:
     """Everything, printed."""
     script = folder / "unique.lua"
     script.write_text(UNIQUE)
     identities(folder)
     with ExitStack() as stack:
-        stack.enter_context(running(nginx(folder / "nginx"), f"http://{ARMS['builtin']}.2:8080/"))
+        stack.enter_context(running(nginx(folder / "nginx"), folder / "app.log", f"http://{ARMS['builtin']}.2:8080/"))
         pids: dict[str, list[int]] = {}
         for arm, command in (("builtin", builtin_command), ("envoy", envoy_command)):
             for host, number in HOSTS.items():
                 ready = f"http://{ARMS[arm]}.{number}:15000/ready"
-                process = stack.enter_context(running(command(host, folder), ready))
+                process = stack.enter_context(
+                    running(command(host, folder, features), folder / f"{arm}-{host}.log", ready)
+                )
                 pids.setdefault(arm, []).append(process.pid)
         show_memory("idle, four", pids)
         for what, lua in (("repeated heads", None), ("unique heads", script)):
@@ -274,10 +267,13 @@ def show_memory(what: str, pids: dict[str, list[int]]) -> None:
 
 
 def main() -> None:
-    """Rounds and seconds from the command line."""
-    rounds, seconds = (int(sys.argv[1]) if len(sys.argv) > 1 else 6), (int(sys.argv[2]) if len(sys.argv) > 2 else 2)
+    """Rounds, seconds and features from the command line."""
+    arguments = dict(enumerate(sys.argv[1:]))
+    features = frozenset({"mtls", *sys.argv[3:]})
+    if unknown := features - set(FEATURES):
+        sys.exit(f"unknown features: {', '.join(sorted(unknown))}; have {', '.join(FEATURES)}")
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), rounds, seconds)
+        measure(Path(folder), int(arguments.get(0, 6)), int(arguments.get(1, 2)), features)
 
 
 if __name__ == "__main__":
