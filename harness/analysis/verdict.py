@@ -4,7 +4,7 @@ A check is one rule asked of one arm in one cell. Its 95 % interval decides: all
 it is inconclusive. Passing needs no correction for many checks, because GO needs all of them to pass (an intersection-union test:
 R. L. Berger, Technometrics 24, 1982). Failing does, because one failure is enough for NO-GO: a check fails only if its one-sided p,
 corrected by Holm for all checks of the result, is at most LEVEL too. So of results in which every arm keeps every budget, at
-most one in twenty is a NO-GO, and of results with a figure beyond its budget at most one in forty is a GO.
+most one in twenty is a NO-GO, and of results with a figure beyond its budget about one in thirty is a GO (docs/rules.md).
 """
 
 from collections.abc import Iterator, Sequence
