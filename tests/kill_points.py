@@ -58,7 +58,9 @@ class _Silent:
     def done(self, label: str, note: str = "") -> None: ...
 
 
-def made(_bench: Bench, trial: Trial, _arm: Arm, topology: Topology, load: Load, _experiment: str) -> tuple[Run, Rows]:
+def made(
+    _bench: Bench, trial: Trial, _arm: Arm, topology: Topology, load: Load, _experiment: str, _specs: object = ()
+) -> tuple[Run, Rows]:
     """A trial without a machine; it remembers which process measured it."""
     run, rows = made_up.trial(topology, load, trial.arm, trial.round, trial.order, 1.0)
     return replace(run, id=trial.id, samples=[{"by": os.getpid()}]), replace(rows, run_id=trial.id)
