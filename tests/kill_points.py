@@ -134,7 +134,7 @@ def tell(path: Path, step: int, kills: int) -> None:
 
 def digest(result: store.Result) -> str:
     """Of everything but who measured it when: manifest, every run, every row, summary, page and the names of all files."""
-    manifest = {key: value for key, value in result.manifest.items() if key != "resumed"}
+    manifest = {key: value for key, value in result.manifest.items() if key not in {"resumed", "clocks"}}
     runs = [repr(replace(run, samples=[])) for run in result.runs]
     rows = [str(result.rows(run.id).due.tolist()) for run in result.runs]
     names = sorted(str(file.relative_to(result.path)) for file in result.path.rglob("*"))
