@@ -12,6 +12,7 @@ loads:
   auto: {rate: auto, window: 5s, warmup: 2s, connections: 16, arrivals: poisson}
 ```
 
+A window that the load generator spoiled is measured again at the end of its round, `retakes:` times at most (1; 0 with faults).
 `faults:` is described in harness.fault_file, `rules:` in harness.rule_file.
 
 A load with `workload:` (a locustfile, see docs/workloads.md) is that file's users. `rate: auto` asks for a pilot: the load at which the
@@ -42,6 +43,7 @@ from harness.topology import complaint, read_yaml, short
 
 MAX_ARMS = 32
 MAX_ROUNDS = 200
+MAX_RETAKES = 3
 MAX_WINDOW_S = 3600.0
 MAX_RATE_RPS = 100_000
 AUTO_RATE = 0.0
@@ -62,6 +64,7 @@ class Experiment:
     ablation: tuple[Ablation, ...] = ()
     faults: tuple[FaultSpec, ...] = ()
     rules: tuple[Asked, ...] = ()
+    retakes: int = 1
 
     def arm(self, arm_id: str) -> Arm:
         """The arm of that id."""
@@ -133,6 +136,7 @@ class _File(BaseModel):
     topologies: Annotated[tuple[str, ...], Field(min_length=1)]
     rounds: Annotated[int, Field(strict=True, ge=1, le=MAX_ROUNDS)] = 8
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 1
+    retakes: Annotated[int, Field(strict=True, ge=0, le=MAX_RETAKES)] | None = None
     loads: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")], _Load], Field(min_length=1)]
     faults: tuple[FaultEntry, ...] = ()
     rules: object = UNSAID
@@ -196,6 +200,7 @@ def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
         seed=file.seed,
         ablation=ablation.within(ablations, ids),
         faults=faults(file.faults, topologies, resolved, loads.values()),
+        retakes=file.retakes if file.retakes is not None else 0 if file.faults else 1,
     )
 
 

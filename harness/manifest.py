@@ -57,7 +57,7 @@ def manifest(
         "ablation": to_json(experiment.ablation),
         "arms": [_arm(arm, facts) for arm in experiment.arms],
         "topologies": [
-            {"name": topology.name, "digest": topology.digest, "document": _plain(document(topology))}
+            {"name": topology.name, "digest": topology.digest, "document": to_json(document(topology))}
             for topology in experiment.topologies
         ],
         "loads": {name: asdict(load) for name, load in loads.items()},
@@ -146,7 +146,3 @@ def _arm(arm: Arm, facts: Facts) -> dict[str, Any]:
         "version": next((program["version"] for program in programs if program["version"]), ""),
         "programs": programs,
     }
-
-
-def _plain(value: Any) -> Any:  # Any: JSON values with tuples in, JSON values out
-    return json.loads(json.dumps(value))

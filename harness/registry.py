@@ -97,46 +97,33 @@ def service_program(name: str = "fanout") -> Program:
     return cast("Program", points[name].load().PROGRAM)
 
 
-def workload_files(kind: str, pattern: str = "*.yaml") -> dict[str, Path]:
+_SUFFIXES = {"topologies": ".yaml", "experiments": ".yaml", "users": ".py"}
+_NOUNS = {
+    "topologies": ("topology", "a YAML file"),
+    "experiments": ("experiment", "a YAML file"),
+    "users": ("workload", "a locustfile"),
+}
+
+
+def workload_files(kind: str) -> dict[str, Path]:
     """Every such file of the installed workload packages, by stem; `kind` is the folder: topologies, experiments or users."""
     found: dict[str, Path] = {}
     for folder in _workload_folders():
-        for path in sorted((folder / kind).glob(pattern)):
+        for path in sorted((folder / kind).glob(f"[!_]*{_SUFFIXES[kind]}")):
             found.setdefault(path.stem, path)
     return found
 
 
 def find_file(kind: str, name: str) -> Path:
-    """A path that exists, or the shipped file of that name; `kind` is topologies or experiments."""
+    """The shipped file of that name, or a path that exists; `kind` as for `workload_files`."""
     shipped = workload_files(kind)
     if name in shipped:
         return shipped[name]
     path = Path(name)
     if path.is_file():
         return path
-    noun = {"topologies": "topology", "experiments": "experiment"}[kind]
-    raise UsageError(f"unknown {noun} {name!r}: have {', '.join(sorted(shipped))}, or give the path of a YAML file")
-
-
-def users_files() -> dict[str, Path]:
-    """Every locustfile `users/*.py` of the installed workload packages, by stem."""
-    found: dict[str, Path] = {}
-    for folder in _workload_folders():
-        for path in sorted((folder / "users").glob("*.py")):
-            if path.stem != "__init__":
-                found.setdefault(path.stem, path)
-    return found
-
-
-def users_file(name: str) -> Path:
-    """A locustfile that exists, or the shipped one of that name."""
-    shipped = users_files()
-    if name in shipped:
-        return shipped[name]
-    path = Path(name)
-    if path.is_file():
-        return path
-    raise UsageError(f"unknown workload {name!r}: have {', '.join(sorted(shipped))}, or give the path of a locustfile")
+    noun, file = _NOUNS[kind]
+    raise UsageError(f"unknown {noun} {name!r}: have {', '.join(sorted(shipped))}, or give the path of {file}")
 
 
 def _workload_folders() -> Iterable[Path]:

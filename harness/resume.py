@@ -5,7 +5,7 @@ topology and under each load by itself: what it has on disk was measured before 
 removed before anything new is measured, and the manifest names them; no estimate ever had them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,29 +14,41 @@ from harness.likeness import Difference, Document, differences, stable, told
 from harness.manifest import Facts, design
 from harness.model.errors import UsageError
 from harness.model.mesh import Traffic
-from harness.model.run import Load
+from harness.model.run import Load, Run
 from harness.records import from_json, to_json
+from harness.retakes import again, by_round
 from harness.rounds import Trial
 
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """The trials to run, in order; how many are done for good; and the ids of runs whose round has to be repeated."""
+    """The trials to run, in order; how many are done for good; the ids of runs that stay, and of those whose round has to be repeated."""
 
     trials: tuple[Trial, ...]
     done: int
+    kept: tuple[str, ...]
     repeated: tuple[str, ...]
 
 
-def remaining(planned: Sequence[Trial], complete: Collection[str]) -> Remaining:
-    """What is left when the runs of these ids are complete on disk."""
-    broken = {_round(trial) for trial in planned if trial.id not in complete}
-    left = tuple(trial for trial in planned if _round(trial) in broken)
-    return Remaining(left, len(planned) - len(left), tuple(trial.id for trial in left if trial.id in complete))
+def remaining(planned: Sequence[Trial], complete: Mapping[str, Run], retakes: int) -> Remaining:
+    """What is left when these runs, by id, are complete on disk."""
+    rounds = list(by_round(planned))
+    kept = [_takes(trials, complete, retakes) for trials in rounds]
+    left = tuple(trial for trials, ids in zip(rounds, kept, strict=True) if not ids for trial in trials)
+    stay = tuple(each for ids in kept for each in ids)
+    return Remaining(left, len(planned) - len(left), stay, tuple(each for each in complete if each not in stay))
 
 
-def _round(trial: Trial) -> tuple[int, str, str]:
-    return trial.round, trial.topology, trial.load
+def _takes(trials: Sequence[Trial], complete: Mapping[str, Run], retakes: int) -> tuple[str, ...]:
+    """The ids of a round's runs, with those that were measured again; none if one of them is missing."""
+    ids: list[str] = []
+    left = tuple(trials)
+    while left:
+        if any(trial.id not in complete for trial in left):
+            return ()
+        ids += [trial.id for trial in left]
+        left = tuple(filter(None, (again(trial, complete[trial.id], retakes) for trial in left)))
+    return tuple(ids)
 
 
 def settled_loads(manifest: Document) -> dict[str, Load]:

@@ -11,7 +11,10 @@ _FILE_SAFE = str.maketrans({"[": ".", ",": ".", "#": ".", "@": ".", "]": None})
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One arm under one load on one topology, in one round; `order` is its place in the round, from 0."""
+    """One arm under one load on one topology, in one round; `order` is its place in the round, from 0.
+
+    `take` is 1 for the planned one and counts on when its window has to be measured again (harness.retakes).
+    """
 
     round: int
     order: int
@@ -19,12 +22,14 @@ class Trial:
     topology: str
     load: str
     seed: int
+    take: int = 1
 
     @property
     def id(self) -> str:
-        """File-safe, sortable and unlike any other: `r03_chain-4_default_builtin.mtls`; no name in it holds a `_`."""
+        """File-safe, sortable and unlike any other: `r03_chain-4_default_builtin.mtls`, its second take `…_2`; no name in it holds a `_`."""
         arm = self.arm.translate(_FILE_SAFE)
-        return f"r{self.round:02d}_{self.topology}_{self.load}_{arm}"
+        take = f"_{self.take}" if self.take > 1 else ""
+        return f"r{self.round:02d}_{self.topology}_{self.load}_{arm}{take}"
 
 
 def orders(arms: tuple[str, ...], rounds: int, seed: int) -> list[tuple[str, ...]]:

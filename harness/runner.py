@@ -24,6 +24,7 @@ from harness.probes import parity
 from harness.report import html
 from harness.report.verdict_files import VERDICT_FILES
 from harness.resume import Remaining, resumption, settled_loads
+from harness.retakes import again, by_round
 from harness.rounds import Trial, trials
 from harness.store import Result, ResultDir, open_result, read_manifest
 from harness.trial import Bench, run_trial
@@ -40,10 +41,11 @@ PROOF_S = 8.0
 
 
 class Watcher(Protocol):
-    """Sees every step; `done` may carry a note such as why the trial is invalid."""
+    """Sees every step; `done` may carry a note such as why the trial is invalid; `more` are steps that weren't planned, about so long."""
 
     def trial(self, label: str) -> None: ...
     def done(self, label: str, note: str = "") -> None: ...
+    def more(self, planned_s: Sequence[float]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,7 @@ def run_experiment(
         | clock_facts(clock_domain(), ready.clocks)
         | dict(extra or {})
     )
-    for trial in planned(experiment):
-        _one(experiment, trial, ready.loads[trial.load], bench, result, watch)
+    _measure(experiment, planned(experiment), ready.loads, bench, result, watch)
     conclude(result.path)
     return result.path
 
@@ -115,10 +116,8 @@ def continue_experiment(
     loads = settled_loads(manifest)
     if left.trials:
         result.write_manifest(manifest | {"resumed": [*manifest.get("resumed", ()), resumption(utc, left)]})
-    repeated = {trial.id for trial in left.trials}
-    clear(result.path, {trial.id for trial in planned(experiment)} - repeated)
-    for trial in left.trials:
-        _one(experiment, trial, loads[trial.load], bench, result, watch)
+    clear(result.path, left.kept)
+    _measure(experiment, left.trials, loads, bench, result, watch)
     conclude(result.path)
     return result.path
 
@@ -159,8 +158,26 @@ def prepare(experiment: Experiment, bench: Bench, watch: Watcher) -> Preparation
     return Preparation(loads, found, proofs, rendered, clocks)
 
 
+def _measure(
+    experiment: Experiment,
+    asked: Sequence[Trial],
+    loads: Mapping[str, Load],
+    bench: Bench,
+    result: ResultDir,
+    watch: Watcher,
+) -> None:
+    """Round by round; at the end of each, what the generator spoiled is measured again."""
+    for trials_now in by_round(asked):
+        left = trials_now
+        while left:
+            runs = [(trial, _one(experiment, trial, loads[trial.load], bench, result, watch)) for trial in left]
+            left = tuple(filter(None, (again(trial, run, experiment.retakes) for trial, run in runs)))
+            watch.more(trials_s(left, loads))
+
+
 def _one(experiment: Experiment, trial: Trial, load: Load, bench: Bench, result: ResultDir, watch: Watcher) -> Run:
-    label = f"round {trial.round} · {trial.topology} · {trial.arm}"
+    take = f" · take {trial.take}" if trial.take > 1 else ""
+    label = f"round {trial.round} · {trial.topology} · {trial.arm}{take}"
     watch.trial(label)
     seeded = replace(load, seed=trial.seed)
     arm, topology = experiment.arm(trial.arm), experiment.topology(trial.topology)

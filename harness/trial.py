@@ -109,6 +109,7 @@ def run_trial(
         validity=validity(report, proofs, load, window),
         samples=usage.samples(),
         faults=injections,
+        take=trial.take,
     )
     return judged(run, report.rows), report.rows
 

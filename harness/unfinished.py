@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.atomic import TEMPORARY, cannot_write
 from harness.model.errors import UsageError
+from harness.model.run import Run
 from harness.store import MANIFEST, RUNS, Document, read_manifest, read_rows, read_run
 
 
@@ -34,12 +35,12 @@ def begun(path: Path) -> Document | None:
     return None
 
 
-def complete(path: Path, planned: Collection[str]) -> set[str]:
-    """The ids of runs whose record and rows are both there and whole; a damaged one is as good as none.
+def complete(path: Path, planned: Collection[str]) -> dict[str, Run]:
+    """By id, the runs whose record and rows are both there and whole; a damaged one is as good as none.
 
     UsageError for a record that belongs to no planned trial: it would be counted with the others.
     """
-    found = set()
+    found = {}
     for file in sorted((path / RUNS).glob("*.json")):
         if file.name.startswith(TEMPORARY):
             continue
@@ -47,17 +48,17 @@ def complete(path: Path, planned: Collection[str]) -> set[str]:
             raise UsageError(
                 f"{file} belongs to no trial of this experiment: remove it, or start anew without --resume"
             )
-        if _whole(file):
-            found.add(file.stem)
+        if (run := _whole(file)) is not None:
+            found[file.stem] = run
     return found
 
 
-def _whole(file: Path) -> bool:
+def _whole(file: Path) -> Run | None:
     try:
         run = read_run(file)
-        return run.id == file.stem and read_rows(file.parent / run.rows).run_id == run.id
+        return run if run.id == file.stem and read_rows(file.parent / run.rows).run_id == run.id else None
     except UsageError:
-        return False
+        return None
 
 
 def clear(path: Path, kept: Collection[str]) -> None:

@@ -29,6 +29,7 @@ from harness.model.run import Load, Parity, Run
 from harness.model.topology import Topology
 from harness.probes import parity
 from harness.resume import check_same, remaining
+from harness.retakes import takes
 from harness.rounds import Trial
 from harness.runner import continue_experiment, planned, run_experiment
 from harness.trial import Bench
@@ -56,14 +57,17 @@ class _Platform:
 class _Silent:
     def trial(self, label: str) -> None: ...
     def done(self, label: str, note: str = "") -> None: ...
+    def more(self, planned_s: object) -> None: ...
 
 
 def made(
     _bench: Bench, trial: Trial, _arm: Arm, topology: Topology, load: Load, _experiment: str, _specs: object = ()
 ) -> tuple[Run, Rows]:
-    """A trial without a machine; it remembers which process measured it."""
+    """A trial without a machine; it remembers which process measured it. One window has to be measured twice."""
     run, rows = made_up.trial(topology, load, trial.arm, trial.round, trial.order, 1.0)
-    return replace(run, id=trial.id, samples=[{"by": os.getpid()}]), replace(rows, run_id=trial.id)
+    if (trial.round, trial.order, trial.take) == (1, 0, 1):
+        run = made_up.spoiled(run)
+    return replace(run, id=trial.id, take=trial.take, samples=[{"by": os.getpid()}]), replace(rows, run_id=trial.id)
 
 
 def proven(_platform: Platform, arm: Arm, _workspace: Path) -> tuple[Parity, ...]:
@@ -82,7 +86,7 @@ def go_on(experiment: Experiment, path: Path) -> None:
             return
         check_same(str(path), manifest, experiment, FACTS, bench.traffic)
         trials = planned(experiment)
-        left = remaining(trials, complete(path, {trial.id for trial in trials}))
+        left = remaining(trials, complete(path, takes(trials, experiment.retakes)), experiment.retakes)
         continue_experiment(experiment, left, bench, result, "2026-01-02T04:05:06Z", _Silent())
 
 

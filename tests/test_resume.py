@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from fixtures import made_up
 from harness import store
 from harness.experiment import Experiment, load_experiment
 from harness.likeness import Document
@@ -20,35 +21,50 @@ from harness.model.errors import EnvironmentFailure, UsageError
 from harness.model.mesh import Traffic
 from harness.model.platform import Placement
 from harness.model.run import Load
-from harness.resume import check_same, remaining, settled_loads
+from harness.resume import Remaining, check_same, remaining, settled_loads
+from harness.retakes import takes
 from harness.rounds import trials
 from harness.unfinished import alone, begun, clear, complete
 from tests.analysis import synthetic
 
 PLANNED = trials(("a", "b", "c"), ("one", "two"), ("low", "high"), 3, 1)
 IDS = [trial.id for trial in PLANNED]
+WINDOW = synthetic.result(rounds=1, rows=10).runs[0]
+DONE = {each: replace(WINDOW, id=each) for each in IDS}
 ROOT = Path(__file__).parent.parent
 
 
 def test_nothing_done_leaves_everything_and_all_done_leaves_nothing() -> None:
-    fresh = remaining(PLANNED, ())
-    assert (list(fresh.trials), fresh.done, fresh.repeated) == (PLANNED, 0, ())
-    assert remaining(PLANNED, IDS).trials == ()
+    fresh = remaining(PLANNED, {}, 1)
+    assert (list(fresh.trials), fresh.done, fresh.kept, fresh.repeated) == (PLANNED, 0, (), ())
+    assert remaining(PLANNED, DONE, 1) == Remaining((), len(IDS), tuple(IDS), ())
 
 
 @pytest.mark.parametrize("done", range(len(IDS) + 1))
 def test_a_round_that_was_cut_off_is_repeated_whole_and_no_other(done: int) -> None:
     """A round is three trials on one topology under one load; a break between two rounds repeats nothing."""
-    left = remaining(PLANNED, IDS[:done])
+    left = remaining(PLANNED, dict(list(DONE.items())[:done]), 1)
     assert left.done == done // 3 * 3
     assert list(left.trials) == PLANNED[done // 3 * 3 :]
     assert list(left.repeated) == IDS[done // 3 * 3 : done]
 
 
 def test_a_hole_in_the_middle_is_filled_by_its_whole_round_in_the_planned_order() -> None:
-    left = remaining(PLANNED, {each for place, each in enumerate(IDS) if place not in (4, 31)})
+    left = remaining(PLANNED, {each: run for place, (each, run) in enumerate(DONE.items()) if place not in (4, 31)}, 1)
     assert list(left.trials) == PLANNED[3:6] + PLANNED[30:33]
     assert list(left.repeated) == [IDS[3], IDS[5], IDS[30], IDS[32]]
+
+
+def test_a_round_is_done_when_what_the_generator_spoiled_was_measured_again() -> None:
+    second = replace(PLANNED[1], take=2)
+    spoiled = DONE | {IDS[1]: made_up.spoiled(DONE[IDS[1]])}
+    assert second.id in takes(PLANNED, 1)
+    assert list(remaining(PLANNED, spoiled, 0).trials) == []
+    assert list(remaining(PLANNED, spoiled, 1).trials) == PLANNED[:3]
+    again = spoiled | {second.id: replace(WINDOW, id=second.id, take=2)}
+    assert remaining(PLANNED, again, 1) == Remaining((), len(IDS), (*IDS[:3], second.id, *IDS[3:]), ())
+    del again[IDS[0]]
+    assert set(remaining(PLANNED, again, 1).repeated) == {IDS[1], IDS[2], second.id}
 
 
 # -- what must be the same ---------------------------------------------------------------------------------------------
@@ -151,9 +167,9 @@ HARMS: dict[str, Callable[[Path, str], object]] = {
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
 def test_what_is_not_whole_does_not_count(cut_off: store.ResultDir, harm: Callable[[Path, str], object]) -> None:
     before, name = ids(cut_off), "r02-chain-3-r400-builtin.mtls"
-    assert complete(cut_off.path, before) == set(before)
+    assert set(complete(cut_off.path, before)) == set(before)
     harm(cut_off.path / "runs", name)
-    assert complete(cut_off.path, before) - {"r01-chain-3-r400-baseline"} == set(before) - {
+    assert set(complete(cut_off.path, before)) - {"r01-chain-3-r400-baseline"} == set(before) - {
         name,
         "r01-chain-3-r400-baseline",
     }

@@ -1,7 +1,7 @@
 """The order of an experiment, what is on disk when it is cut off, and the pilot's rate; trials are made up."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +47,7 @@ class Watched:
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.notes: list[str] = []
+        self.unplanned = 0
 
     def trial(self, label: str) -> None:
         self.seen.append(label)
@@ -55,6 +56,9 @@ class Watched:
         assert self.seen[-1] == label
         if note:
             self.notes.append(note)
+
+    def more(self, planned_s: Sequence[float]) -> None:
+        self.unplanned += len(planned_s)
 
 
 class Made:
@@ -83,7 +87,7 @@ class Made:
         self.trials.append(trial)
         self.loads.append(load)
         run, rows = made_up.trial(topology, load, trial.arm, trial.round, trial.order, 1.0)
-        return self.spoil(trial, replace(run, id=trial.id)), rows
+        return self.spoil(trial, replace(run, id=trial.id, take=trial.take)), rows
 
 
 @pytest.fixture
@@ -121,6 +125,28 @@ def test_every_step_is_watched_and_every_trial_is_on_disk(tmp_path: Path, made: 
     assert measured.manifest["rendered"]["envoy[mtls]"] == [{"unit": "a-0"}]
     assert measured.summary()["validity"]["valid"]
     assert (path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_what_the_generator_spoiled_is_measured_again_at_the_end_of_its_round(tmp_path: Path, made: Made) -> None:
+    made.spoil = lambda trial, run: made_up.spoiled(run) if (trial.round, trial.order, trial.take) == (1, 0, 1) else run
+    path = made.run(experiment(tmp_path))
+    first, *_ = planned(experiment(tmp_path))
+    assert [trial.round for trial in made.trials] == [1, 1, 1, 1, 2, 2, 2]
+    assert made.trials[3] == replace(first, take=2)
+    assert made.watched.unplanned == 1
+    summary = store.open_result(path).summary()
+    assert summary["rounds"][0]["valid"] == [1, 2]
+    assert summary["rounds"][0]["retaken"][first.arm] == 1
+    assert any(
+        f"{first.arm} was measured again in 1 of 2 rounds (1)" in each for each in summary["validity"]["warnings"]
+    )
+
+
+def test_no_window_is_measured_more_often_than_asked(tmp_path: Path, made: Made) -> None:
+    made.spoil = lambda _, run: made_up.spoiled(run)
+    path = made.run(experiment(tmp_path, FIXED + "retakes: 2\n"))
+    assert [trial.take for trial in made.trials] == [1, 1, 1, 2, 2, 2, 3, 3, 3] * 2
+    assert not store.open_result(path).summary()["validity"]["valid"]
 
 
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt(), EnvironmentFailure("disk full")])

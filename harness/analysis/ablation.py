@@ -3,7 +3,6 @@
 A step is compared within the rounds in which its own two arms are valid: it takes no other arm's rounds with it when one is void.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.analysis.cost import ALL_ROLES, cost_readings, memory_per_sidecar
-from harness.analysis.intervals import Interval, bootstrap_t, hodges_lehmann
+from harness.analysis.estimates import figures
+from harness.analysis.intervals import Interval, absent, bootstrap_t, hodges_lehmann
 from harness.analysis.metrics import Metric, Reading
 from harness.analysis.pairing import Cell, Pairing, experiment_validity, pair
 from harness.analysis.requests import SUBJECT, request_readings
@@ -179,7 +179,7 @@ def _mesh(manifest: Document, arm_id: str) -> str:
 
 def _interval(metric: Metric, deltas: Deltas) -> Interval:
     if deltas.note:
-        return Interval(math.nan, None, None, 0, "none", note=deltas.note)
+        return absent(deltas.note)
     values = np.array(list(deltas.by_round.values()), dtype=np.float64)
     if metric.kind == "latency":
         return hodges_lehmann(values)
@@ -199,9 +199,7 @@ def _row(line: Compared, cell: Cell, metric: Metric, found: Interval) -> dict[st
         "metric": metric.metric,
         "statistic": metric.statistic,
         "unit": metric.unit,
-        "estimate": None if math.isnan(found.estimate) else found.estimate,
-        "low": found.low,
-        "high": found.high,
+        **figures(found),
         "confidence": found.confidence,
         "rounds": found.rounds,
         "method": found.method,

@@ -4,20 +4,16 @@ The two were measured apart, so changes are unpaired (harness.analysis.unpaired)
 within each result first; the change of the two sets of differences is unpaired again.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.analysis import compare
-from harness.analysis.estimates import Table, values_of
-from harness.analysis.intervals import CONFIDENCE, Floats, Interval
+from harness.analysis.estimates import Estimate, Table, figures, row, values_of
+from harness.analysis.intervals import Floats, Interval, absent
 from harness.analysis.metrics import Metric
 from harness.analysis.pairing import Cell
 from harness.analysis.unpaired import change, change_ratio
-
-Estimate = dict[str, Any]
-"""One entry of `estimates`; Any: JSON values."""
 
 Outcome = Literal["higher", "lower", "unclear", "none"]
 """`higher` and `lower`: the interval leaves out "no change"; `unclear`: it holds it; `none`: there is no interval."""
@@ -115,29 +111,11 @@ def _row(
     against: str | None = None,
 ) -> Estimate:
     interval = _interval(found)
-    before, after = sides
-    return {
-        "arm": arm,
-        "topology": cell.topology,
-        "load": cell.load,
-        "fault": None,
-        "scope": metric.scope,
-        "subject": metric.subject,
-        "metric": metric.metric,
-        "statistic": metric.statistic,
-        "unit": "1" if value == "ratio" else metric.unit,
-        "value": value,
-        "of": "added" if against else "total",
-        "against": against,
-        "before": _shown(before, metric.unit),
-        "after": _shown(after, metric.unit),
-        "estimate": _number(interval.estimate),
-        "low": _number(interval.low),
-        "high": _number(interval.high),
-        "confidence": CONFIDENCE,
-        "rounds": interval.rounds,
-        "method": interval.method,
-        "note": interval.note,
+    before, after = (_shown(side, metric.unit) for side in sides)
+    of = "added" if against else "total"
+    return row(cell, metric, value, interval, arm, against, of) | {
+        "before": before,
+        "after": after,
         "outcome": outcome(interval, 1.0 if value == "ratio" else 0.0),
     }
 
@@ -152,15 +130,9 @@ def outcome(interval: Interval, unchanged: float) -> Outcome:
 
 
 def _shown(side: Side, unit: str) -> dict[str, Any]:  # Any: JSON values
-    interval = _interval(side.interval)
-    ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
     rounds = 0 if isinstance(side.values, str) else len(side.values)
-    return {name: _number(end) for name, end in ends.items()} | {"unit": unit, "rounds": rounds}
+    return figures(_interval(side.interval)) | {"unit": unit, "rounds": rounds}
 
 
 def _interval(found: Interval | str) -> Interval:
-    return Interval(math.nan, None, None, 0, "none", note=found) if isinstance(found, str) else found
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value
+    return absent(found) if isinstance(found, str) else found

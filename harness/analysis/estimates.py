@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.analysis import compare
-from harness.analysis.intervals import CONFIDENCE, Floats, Interval
+from harness.analysis.intervals import CONFIDENCE, Floats, Interval, absent
 from harness.analysis.metrics import Metric, Reading
 from harness.analysis.pairing import Cell
 
@@ -93,6 +93,11 @@ def _added(table: Table, arm: str, against: str, metric: Metric) -> Iterator[Est
     yield _row(table, metric, "ratio", found, arm, against, "added")
 
 
+def _row(table: Table, metric: Metric, value: str, found: Interval | str, arm: str, *other: str) -> Estimate:
+    interval = absent(found, table.rounds) if isinstance(found, str) else found
+    return row(table.cell, metric, value, interval, arm, *other)
+
+
 def values_of(table: Table, arm: str, metric: Metric) -> Floats | str:
     """One number per round, or why there is none: a round that says nothing can't be left out, it may be the worst."""
     readings = table.readings[arm][metric]
@@ -104,20 +109,20 @@ def values_of(table: Table, arm: str, metric: Metric) -> Floats | str:
     return np.array([reading.value for reading in readings], dtype=np.float64)
 
 
-def _row(
-    table: Table,
+def row(
+    cell: Cell,
     metric: Metric,
     value: str,
-    found: Interval | str,
+    interval: Interval,
     arm: str,
     against: str | None = None,
     of: str | None = None,
 ) -> Estimate:
-    interval = Interval(math.nan, None, None, table.rounds, "none", note=found) if isinstance(found, str) else found
+    """One entry of `estimates`, see docs/results.md."""
     return {
         "arm": arm,
-        "topology": table.cell.topology,
-        "load": table.cell.load,
+        "topology": cell.topology,
+        "load": cell.load,
         "fault": None,
         "scope": metric.scope,
         "subject": metric.subject,
@@ -127,9 +132,7 @@ def _row(
         "value": value,
         "against": against,
         "of": of,
-        "estimate": _number(interval.estimate),
-        "low": _number(interval.low),
-        "high": _number(interval.high),
+        **figures(interval),
         "confidence": CONFIDENCE,
         "rounds": interval.rounds,
         "method": interval.method,
@@ -137,5 +140,7 @@ def _row(
     }
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value
+def figures(interval: Interval) -> dict[str, float | None]:
+    """Estimate and ends; JSON knows no NaN."""
+    found = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+    return {name: None if figure is None or math.isnan(figure) else figure for name, figure in found.items()}

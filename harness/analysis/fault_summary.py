@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from harness.analysis.fault_forms import Form, forms
 from harness.analysis.faults import Outcome, judge, outcomes, proven
 from harness.analysis.intervals import MIN_ROUNDS, hodges_lehmann
+from harness.analysis.pairing import standing
 from harness.load.rows import Rows
 from harness.model.run import Run
 
@@ -63,7 +64,7 @@ def fault_summary(result: Measured) -> list[Json]:
 
 def _repetitions(result: Measured, topology: str, load: str, arm: str) -> list[_Repetition] | None:
     """Of every fault, over all rounds; None if the arm wasn't measured."""
-    runs = [run for run in result.runs if (run.topology, run.load_name, run.arm) == (topology, load, arm)]
+    runs = [run for run in standing(result.runs) if (run.topology, run.load_name, run.arm) == (topology, load, arm)]
     return [each for run in runs for each in _of_run(run, result.rows(run.id))] if runs else None
 
 

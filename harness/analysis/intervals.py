@@ -43,6 +43,11 @@ class Interval:
         return replace(self, estimate=function(self.estimate), low=low, high=high, method=method)
 
 
+def absent(note: str, rounds: int = 0) -> Interval:
+    """No figure at all, for the reason `note`."""
+    return Interval(math.nan, None, None, rounds, "none", note=note)
+
+
 def too_few(rounds: int) -> str:
     """Why there is no interval."""
     return f"{rounds} rounds: an interval needs {MIN_ROUNDS} or more"

@@ -15,6 +15,8 @@ MAX_VOID_SHARE = 0.25
 many of them the rest would be a choice of the better ones."""
 
 
+MAX_SPOILED_SHARE = 1 / 3
+"""Of the windows of an arm, those that were measured again included, for the same reason."""
 NO_INTERVALS = "no intervals"
 """In a warning about too few rounds; intervals over a fault's repetitions don't need them."""
 
@@ -31,7 +33,8 @@ class Cell:
 class Pairing:
     """The rounds of a cell. `runs` has, per arm, one run for each round of `rounds`, in that order.
 
-    `invalid` has the runs that may not be used, `missing` the rounds begun without that arm.
+    `invalid` has the runs that may not be used, `missing` the rounds begun without that arm, `retaken` what was measured again since the
+    load generator had spoiled it, `windows` how many were measured in all.
     """
 
     cell: Cell
@@ -40,6 +43,8 @@ class Pairing:
     runs: Mapping[str, tuple[Run, ...]]
     invalid: Mapping[str, tuple[Run, ...]]
     missing: Mapping[str, tuple[int, ...]]
+    retaken: Mapping[str, tuple[Run, ...]]
+    windows: Mapping[str, int]
 
     @property
     def void(self) -> int:
@@ -49,11 +54,8 @@ class Pairing:
 
 def pair(runs: Sequence[Run], cell: Cell, arms: Sequence[str], planned: int) -> Pairing:
     """Pairs the runs of one cell by round; a round counts when every arm has a valid run in it."""
-    mine = {
-        (run.round, run.arm): run
-        for run in runs
-        if (run.topology, run.load_name) == (cell.topology, cell.load) and run.arm in arms
-    }
+    asked = [run for run in runs if (run.topology, run.load_name) == (cell.topology, cell.load) and run.arm in arms]
+    mine = {(run.round, run.arm): run for run in standing(asked)}
     begun = sorted({number for number, _ in mine})
     counting = [n for n in begun if all((n, arm) in mine and mine[n, arm].validity.valid for arm in arms)]
     return Pairing(
@@ -66,7 +68,17 @@ def pair(runs: Sequence[Run], cell: Cell, arms: Sequence[str], planned: int) -> 
             for arm in arms
         },
         missing={arm: tuple(n for n in begun if (n, arm) not in mine) for arm in arms},
+        retaken={
+            arm: tuple(run for run in asked if run.arm == arm and mine[run.round, arm].take > run.take) for arm in arms
+        },
+        windows={arm: sum(run.arm == arm for run in asked) for arm in arms},
     )
+
+
+def standing(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The last take of every trial, in order: what was measured before it had been spoiled by the generator."""
+    last = {(run.topology, run.load_name, run.arm, run.round): run for run in sorted(runs, key=lambda run: run.take)}
+    return tuple(run for run in runs if last[run.topology, run.load_name, run.arm, run.round] is run)
 
 
 def experiment_validity(pairings: Sequence[Pairing]) -> Validity:
@@ -88,6 +100,10 @@ def _reasons(pairing: Pairing) -> Iterator[str]:
         yield f"{where}: {valid} of {pairing.planned} rounds are valid, {MIN_ROUNDS} are needed: run it again"
     elif pairing.void > MAX_VOID_SHARE * pairing.planned:
         yield f"{where}: {pairing.void} of {pairing.planned} rounds are void, allowed are {MAX_VOID_SHARE:.0%}: run it again"
+    for arm, runs in pairing.retaken.items():
+        spoiled, windows = len(runs) + len(pairing.invalid[arm]), pairing.windows[arm]
+        if runs and spoiled > MAX_SPOILED_SHARE * windows:
+            yield f"{where}: {spoiled} of {windows} windows of {arm} are void, allowed is a third: run it again on a quieter machine"
 
 
 def _warnings(pairing: Pairing) -> Iterator[str]:
@@ -97,6 +113,11 @@ def _warnings(pairing: Pairing) -> Iterator[str]:
             rounds = ", ".join(str(run.round) for run in runs)
             why = _summed([reason for run in runs for reason in run.validity.reasons])
             yield f"{where}: {arm} voids {len(runs)} of {pairing.planned} rounds ({rounds}): {why}"
+    for arm, runs in pairing.retaken.items():
+        if runs:
+            rounds = ", ".join(str(run.round) for run in runs)
+            why = _summed([reason for run in runs for reason in run.validity.reasons])
+            yield f"{where}: {arm} was measured again in {len(runs)} of {pairing.planned} rounds ({rounds}): {why}"
     for arm, missing in pairing.missing.items():
         if missing:
             yield f"{where}: {arm} was not measured in {len(missing)} of {pairing.planned} rounds ({', '.join(map(str, missing))})"

@@ -113,6 +113,7 @@ def _rounds(pairing: Pairing) -> dict[str, Any]:  # Any: JSON values
         "planned": pairing.planned,
         "valid": list(pairing.rounds),
         "void": {arm: len(runs) + len(pairing.missing[arm]) for arm, runs in pairing.invalid.items()},
+        "retaken": {arm: len(runs) for arm, runs in pairing.retaken.items()},
     }
 
 

@@ -20,6 +20,7 @@ from harness.model.errors import UsageError
 from harness.report import terminal
 from harness.report.progress import Progress, spoken
 from harness.resume import Remaining, check_same, remaining, settled_loads
+from harness.retakes import takes
 from harness.runner import conclude, continue_experiment, planned, planned_s, run_experiment, trials_s
 from harness.stage import check_programs, dry_plans, stage
 from harness.trial import Bench
@@ -112,7 +113,7 @@ def resume_into(experiment: Experiment, path: Path) -> None:
             return
         check_same(str(path), manifest, experiment, facts, bench.traffic)
         trials = planned(experiment)
-        left = remaining(trials, complete(path, {trial.id for trial in trials}))
+        left = remaining(trials, complete(path, takes(trials, experiment.retakes)), experiment.retakes)
         typer.echo(f"{left.done} of {len(trials)} trials are done{_repeated(left)}", err=True)
         _warn(facts)
         with Progress(trials_s(left.trials, settled_loads(manifest))) as progress:

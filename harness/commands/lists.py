@@ -94,7 +94,7 @@ def _experiments(names: Sequence[str]) -> Iterator[Row]:
 
 
 def _workloads(names: Sequence[str]) -> Iterator[Row]:
-    files = registry.workload_files("users", "[!_]*.py")
+    files = registry.workload_files("users")
     for name in _chosen("workload", names, sorted(files)):
         told = ast.get_docstring(ast.parse(files[name].read_text(encoding="utf-8"))) or ""
         yield {"name": name, "about": told.partition("\n")[0]}

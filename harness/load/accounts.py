@@ -30,8 +30,19 @@ def give_way() -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def insist() -> None:
-    """Undo what we inherited of `give_way`: a generator takes the CPU when a request is due."""
+AHEAD = -15
+"""The nice value of a generator that has CPUs of its own: other programs of the machine shouldn't make it late."""
+
+
+def insist(*, apart: bool) -> None:
+    """Undo what we inherited of `give_way`: a generator takes the CPU when a request is due.
+
+    On CPUs `apart` from those of the system under test also from programs that aren't ours, as far as the kernel lets us (root, or
+    a limit on `nice`).
+    """
+    if apart:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, AHEAD)
     if os.sched_getscheduler(0) == os.SCHED_BATCH:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 

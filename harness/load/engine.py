@@ -98,7 +98,7 @@ def serve(control: Control, poller: Poller) -> None:
     """One conversation: prepare, start, done."""
     asked = _expect(control, Prepare)
     settle(asked.cpus)
-    insist()
+    insist(apart=bool(asked.cpus))
     prepared = prepare(asked)
     timeout_ns = round(asked.timeout_s * NS_PER_S)
     control.loop = loop = OpenLoop(

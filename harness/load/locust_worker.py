@@ -91,7 +91,7 @@ def main() -> None:
     if file.users.loop == "open":
         give_way()  # to the engine
     else:
-        insist()  # users who wait for answers send from this very process
+        insist(apart=False)  # users who wait for answers send from this very process
     env = environment(file.classes)
     gevent.spawn(_end_with_master)
     runner = env.create_worker_runner("127.0.0.1", asked.port)

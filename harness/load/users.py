@@ -44,7 +44,7 @@ def find(name: str, workers: int = 1) -> tuple[Workload, Users]:
     """
     if not 1 <= workers <= MAX_WORKERS:
         raise UsageError(f"{workers} workers: allowed are 1 to {MAX_WORKERS}")
-    path = registry.users_file(name)
+    path = registry.find_file("users", name)
     users = inspected(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return Workload(name, digest, users.loop, workers), users
@@ -99,7 +99,7 @@ def engine(load: Load, cpus: Sequence[int] = (), web_port: int = 0) -> Engine:
     """The engine for a load: hoptax's own, or Locust's master with its workers (and its page on `web_port`)."""
     if not load.workload.name:
         return Engine(cpus, command=ENGINE)
-    path = registry.users_file(load.workload.name)
+    path = registry.find_file("users", load.workload.name)
     options = ["--workers", str(load.workload.workers), "--web-port", str(web_port)]
     return Engine(cpus, command=[*MASTER, str(path), *options])
 

@@ -140,7 +140,10 @@ class Parity:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One arm under one load for one window, in one round. `rows` is the Parquet file beside it."""
+    """One arm under one load for one window, in one round. `rows` is the Parquet file beside it.
+
+    `take` counts from 1: the window was measured again for each one before, which the load generator had spoiled.
+    """
 
     id: str
     experiment: str
@@ -162,3 +165,4 @@ class Run:
     samples: list[dict[str, Any]] = field(default_factory=list)
     rows: str = ""
     faults: tuple[Injection, ...] = ()
+    take: int = 1

@@ -62,7 +62,7 @@ class Progress:
         console: Console | None = None,
     ) -> None:
         self._total = len(planned_s)
-        self._planned_s = planned_s
+        self._planned_s = list(planned_s)
         self._clock = clock
         self._console = console or Console(stderr=True)
         self._start_ns = self._last_done_ns = clock()
@@ -97,6 +97,13 @@ class Progress:
         if note:
             self._print(told)
         self._draw(label)
+
+    def more(self, planned_s: Sequence[float]) -> None:
+        """Steps that weren't planned come next, about so long."""
+        self._planned_s[self._done : self._done] = planned_s
+        self._total += len(planned_s)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=self._total)
 
     def remaining_s(self) -> float:
         """Seconds still to go, by plan and pace."""

@@ -41,6 +41,29 @@ def test_an_invalid_trial_voids_its_round_for_all_arms(runs: tuple[Run, ...]) ->
     assert {arm: len(bad) for arm, bad in found.invalid.items()} == {ARMS[0]: 0, ARMS[1]: 2, ARMS[2]: 0}
 
 
+def test_a_window_that_was_measured_again_counts_by_its_last_take(runs: tuple[Run, ...]) -> None:
+    spoiled = broken(runs, ARMS[1], {3, 7})
+    second = [replace(run, id=f"{run.id}_2", take=2) for run in runs if run.arm == ARMS[1] and run.round in (3, 7)]
+    found = paired([*spoiled, *second])
+    assert found.rounds == tuple(range(1, 13))
+    assert [run.take for run in found.runs[ARMS[1]]] == [1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 1, 1]
+    assert [run.round for run in found.retaken[ARMS[1]]] == [3, 7]
+    assert found.windows == {ARMS[0]: 12, ARMS[1]: 14, ARMS[2]: 12}
+    told = experiment_validity([found])
+    assert told.valid
+    assert told.warnings[0].startswith(f"chain-3 at r400: {ARMS[1]} was measured again in 2 of 12 rounds (3, 7): ")
+
+
+@pytest.mark.parametrize(("often", "valid"), [(6, True), (7, False)])
+def test_an_arm_of_which_over_a_third_of_the_windows_are_spoiled_is_invalid(
+    runs: tuple[Run, ...], often: int, valid: bool
+) -> None:
+    """All were measured again well, but what is left would be a choice of the better ones."""
+    rounds = set(range(1, often + 1))
+    second = [replace(run, take=2) for run in runs if run.arm == ARMS[1] and run.round in rounds]
+    assert experiment_validity([paired([*broken(runs, ARMS[1], rounds), *second])]).valid is valid
+
+
 def test_a_round_that_was_cut_off_is_void(runs: tuple[Run, ...]) -> None:
     found = paired([run for run in runs if run.round < 12 or run.arm == ARMS[0]])
     assert found.rounds == tuple(range(1, 12))

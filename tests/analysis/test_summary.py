@@ -190,7 +190,7 @@ def test_an_invalid_trial_voids_its_round_for_all(measured: Synthetic) -> None:
     check_schema(summary)
     assert summary["rounds"] == [
         {"topology": "chain-3", "load": "r400", "planned": 8, "valid": [1, 3, 4, 5, 6, 7, 8],
-         "void": {"baseline": 0, ENVOY: 1, BUILTIN: 0}}
+         "void": {"baseline": 0, ENVOY: 1, BUILTIN: 0}, "retaken": dict.fromkeys(("baseline", ENVOY, BUILTIN), 0)}
     ]  # fmt: skip
     assert {row["rounds"] for row in summary["estimates"]} == {7}
     assert summary["validity"]["valid"]

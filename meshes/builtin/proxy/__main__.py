@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from meshes.builtin.proxy.balancing import seeded
+from meshes.builtin.proxy.balancing import fraction, seeded
 from meshes.builtin.proxy.bootstrap import Bootstrap, Files, Source, read_bootstrap
 from meshes.builtin.proxy.control import ControlPlane
 from meshes.builtin.proxy.credentials import Credentials
@@ -86,7 +86,7 @@ async def _follow(watch: Watch, enrolled: asyncio.Event) -> None:
 
 def _chance() -> Callable[[], float]:
     choose = seeded(int.from_bytes(os.urandom(8)))
-    return lambda: choose(1 << 30) / (1 << 30)
+    return lambda: fraction(choose)
 
 
 def _quieten_collector() -> None:

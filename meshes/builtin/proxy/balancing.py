@@ -1,9 +1,12 @@
 """Which endpoint gets the next request. Pure: the loads and the source of chance are passed in."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 Choose = Callable[[int], int]
 """A whole number below n, each as likely as the others."""
+CHANCES: Final = 1 << 30
+"""Chance is drawn as a whole number below that."""
 
 
 def round_robin(last: int, endpoints: int) -> int:
@@ -22,6 +25,11 @@ def least_request(loads: Sequence[int], choose: Choose) -> int:
     first = choose(count)
     second = (first + 1 + choose(count - 1)) % count
     return second if loads[second] < loads[first] else first
+
+
+def fraction(choose: Choose) -> float:
+    """At least 0 and below 1."""
+    return choose(CHANCES) / CHANCES
 
 
 def seeded(seed: int) -> Choose:

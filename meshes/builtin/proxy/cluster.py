@@ -7,10 +7,10 @@ they become idle.
 import asyncio
 import ssl
 from collections.abc import Callable, Container
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from meshes.builtin.policies import Breaker, Ejection, Retry
-from meshes.builtin.proxy.balancing import Choose, least_request, round_robin
+from meshes.builtin.proxy.balancing import CHANCES, Choose, fraction, least_request, round_robin
 from meshes.builtin.proxy.breaking import Breaking
 from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure, Refused
@@ -23,8 +23,6 @@ from meshes.builtin.proxy.tls import TlsSession
 from meshes.builtin.proxy.upstream import Upstream
 from meshes.builtin.snapshot import Cluster, Limits
 
-CHANCES: Final = 1 << 30
-"""Chance is drawn as a whole number below that."""
 IDLE_SHARE = 0.75
 """An idle connection is closed on this side after that share of the idle timeout, before the callee's sidecar, whose
 timeout is the same, can close it under a request."""
@@ -108,7 +106,7 @@ class Callee:
             self.trying = None
             return
         if self._retries is None:
-            self._retries = made = Retries(retry, self._draw)
+            self._retries = made = Retries(retry, lambda: fraction(self._choose))
             self._tell("retries_total", lambda: made.made)
             self._tell("retries_denied_total", lambda: made.denied)
         if self.trying is None or self._retries.config != retry:
@@ -144,9 +142,6 @@ class Callee:
 
     def _tell(self, metric: str, read: Callable[[], int]) -> None:
         self._telemetry.policies[metric, self._config.name] = read
-
-    def _draw(self) -> float:
-        return self._choose(CHANCES) / CHANCES
 
     def _refresh(self) -> None:
         """Who may be picked: the endpoints that are not out, the canary apart if the calls are split."""
