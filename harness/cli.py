@@ -1,10 +1,14 @@
 """The command line: parsing and printing only. One table decides how an exception ends the program (design §4, Exit codes)."""
 
+import io
+import os
 import signal
+import stat
 import sys
 import traceback
+from contextlib import suppress
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -64,6 +68,7 @@ def _root(
 def main() -> None:
     """Run the command line; never returns."""
     signal.signal(signal.SIGTERM, _interrupt)
+    _outlive_reader()
     try:
         code = app(prog_name="hoptax", standalone_mode=False)
     except TyperException as error:
@@ -72,15 +77,37 @@ def main() -> None:
         _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", EXIT_INTERRUPTED)
-    except SystemExit as error:
-        # A reader that had enough, as in `hoptax list | head`, is no failure; Typer would say 1, which here means a failed rule.
-        sys.exit(0 if isinstance(error.__context__, BrokenPipeError) else error.code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug of ours gets its own exit code
         traceback.print_exc()
         _end(f"this is a bug in hoptax ({type(error).__name__}): please report the lines above", EXIT_BUG)
     if code == EXIT_INTERRUPTED:
         _end("interrupted", code)
     sys.exit(code)
+
+
+class _Pipe(io.RawIOBase):
+    """Standard output whose reader may have had enough: the rest goes nowhere."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:  # Any: what has bytes; 3.11 has no name for it
+        try:
+            return os.write(self._descriptor, data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _outlive_reader() -> None:
+    """`hoptax run gate --gate | head -5` ends with the verdict, whatever `head` has read of it; Typer would end it with 1."""
+    with suppress(OSError):
+        descriptor = sys.stdout.fileno()
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            pipe = io.BufferedWriter(_Pipe(descriptor))
+            sys.stdout = io.TextIOWrapper(pipe, sys.stdout.encoding, sys.stdout.errors)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

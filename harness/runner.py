@@ -122,14 +122,21 @@ def continue_experiment(
     return result.path
 
 
-def conclude(path: Path, rules: Sequence[Asked] | None = None) -> dict[str, Any]:
-    """Summary, page and verdict from files alone, so that they can be made again later and elsewhere; `rules` instead of its own."""
+def conclude(
+    path: Path,
+    rules: Sequence[Asked] | None = None,
+    changes: Mapping[str, Any] | None = None,  # Any: JSON values
+) -> dict[str, Any]:
+    """Summary, page and verdict from files alone, so that they can be made again later and elsewhere.
+
+    `rules` judge instead of its own; `changes`, a comparison of another result with this one, goes onto the page.
+    """
     found = open_result(path)
     measured = found if rules is None else judged_by(found, rules)
     summary = summarise(measured)
     directory = ResultDir(path)
     directory.write_summary(summary)
-    directory.write_text("report.html", html.render(measured, summary))
+    directory.write_text("report.html", html.render(measured, summary, changes))
     for name, write in VERDICT_FILES.items():
         directory.write_text(name, write(summary)) if summary["verdict"] else directory.remove_text(name)
     return summary

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from fixtures.recorded import recorded
-from harness import cli, registry
+from harness import registry
 from harness.commands import experiments
 from harness.commands import replay as command
 from harness.experiment import Experiment, load_experiment
@@ -124,8 +123,8 @@ def named(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**manifest, "comparison": parts}
 
 
-@pytest.fixture
-def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+@pytest.fixture(autouse=True)
+def measured_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Replays measure nothing here: the result of another seed stands in."""
 
     def measured(_experiment: Experiment, _out: Path, _extra: object, _check: object) -> Path:
@@ -133,16 +132,6 @@ def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         return replace(made, manifest=named(ONE.manifest)).write(tmp_path / "again")
 
     monkeypatch.setattr(command, "measure", measured)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hoptax", *map(str, words)])
-        monkeypatch.setattr("signal.signal", lambda *_: None)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Figures of a fault that follow from arithmetic alone, to hold the measured ones against. Pure.
 
 A unit paused for x s at rate r holds r·x requests; the first waits x longer than usual. If they are all answered H s after the pause,
-first come first served, the one due t s into it waits x − t + t·H/x longer: (x + H)/2 on average. New requests meanwhile wait too, ever
-less, until x·H/(x − H) s after it (a fluid queue with arrivals at rate r and service at r·x/H). A dead unit loses every request of its
+first come first served, the one due t s into it waits x − t + t·H/x longer: (x + H)/2 on average. A dead unit loses every request of its
 time; a hop that holds each request back by d moves the median by d.
 """
 
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.analysis.faults import NS_PER_S, Judged, Outcome, belonging
-from harness.model.fault import Injection
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +40,6 @@ def _pause(judged: Judged, outcome: Outcome, rate_rps: float) -> Iterator[Form]:
     yield Form("requests held", "1", rate_rps * paused_s, float(held.sum()))
     yield Form("longest extra wait", "s", max(paused_s, working_s), float(extra_s.max()))
     yield Form("mean extra wait", "s", (paused_s + working_s) / 2, float(extra_s.mean()))
-    yield from _drain(judged, injection, paused_s, working_s)
-
-
-def _drain(judged: Judged, injection: Injection, paused_s: float, working_s: float) -> Iterator[Form]:
-    """Until a request due after the pause isn't late: by then the extra wait has fallen to the late limit, in a straight line."""
-    limit_s = _s(judged.usual.late_ns - judged.usual.middle_ns)
-    rows = judged.rows
-    after = (rows.due >= injection.healed_ns) & (rows.due < injection.end_ns)
-    fine = rows.due[after & ~judged.bad]
-    if limit_s < working_s < paused_s and len(fine):
-        whole_s = paused_s * working_s / (paused_s - working_s)
-        yield Form("late after it", "s", whole_s * (1 - limit_s / working_s), _s(int(fine[0]) - injection.healed_ns))
 
 
 def _kill(_judged: Judged, outcome: Outcome, rate_rps: float) -> Iterator[Form]:

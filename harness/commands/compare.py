@@ -23,10 +23,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON instead of a table.")] = False,
 ) -> None:
     """What changed from one result to another, with intervals.  Example: hoptax compare results/before results/after"""
-    left, right = open_result(before), open_result(after)
-    check_apart(left, right)
-    check_alike(left.manifest, right.manifest)
-    document = comparison_of(left, right)
+    document = checked_comparison(open_result(before), open_result(after))
     if html is not None:
         text = change_page.render(document)
         write_atomically(html, lambda file: file.write(text.encode()))
@@ -37,6 +34,13 @@ def compare(
             typer.echo(line)
     if not document["validity"]["valid"]:
         raise typer.Exit(EXIT_INVALID)
+
+
+def checked_comparison(before: Result, after: Result) -> dict[str, Any]:  # Any: JSON values
+    """The comparison; UsageError, by name, if the two may not be compared."""
+    check_apart(before, after)
+    check_alike(before.manifest, after.manifest)
+    return comparison_of(before, after)
 
 
 def comparison_of(before: Result, after: Result) -> dict[str, Any]:  # Any: JSON values

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.analysis.checks import asked_in
+from harness.commands.compare import checked_comparison
 from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
 from harness.model.errors import UsageError
 from harness.model.rules import Asked
@@ -23,15 +24,19 @@ def report(
     rules: Annotated[
         Path | None, typer.Option(help="Judge by the `rules:` of this YAML file instead of the result's own.")
     ] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="Show on the page, too, what changed since this other result.")
+    ] = None,
     junit: JunitOption = None,
     markdown: MarkdownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
 ) -> None:
     """Rebuild summary.json, report.html and the verdict.  Example: hoptax report results/quick-20261123T101500Z-3f2a --gate"""
-    asked = _rules(open_result(directory).manifest, rules, gate)
+    found = open_result(directory)
+    asked = _rules(found.manifest, rules, gate)
     gated = Gate(gate, junit, markdown)
     gated.check(asked)
-    summary = conclude(directory, asked)
+    summary = conclude(directory, asked, None if since is None else checked_comparison(open_result(since), found))
     gated.write(summary)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))

@@ -1,4 +1,7 @@
-"""A comparison as one self-contained page: no script, no network, the same bytes for the same comparison. It computes nothing."""
+"""A comparison as one self-contained page, or as sections of a report: no script, no network, the same bytes for the same comparison.
+
+It computes nothing.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,17 +29,30 @@ Document = Mapping[str, Any]  # Any: a comparison
 def render(document: Document) -> str:
     """The page of what `compare_results` returned."""
     title = f"What changed: {document['before']['experiment']}"
-    found = places(document)
     body = [
         element("h1", title),
         paragraph(f"From {document['before']['name']} to {document['after']['name']}", "lead"),
         _state(document["validity"]),
         _replay(document.get("replay")),
-        *(_place_section(document, place, index) for index, place in enumerate(found)),
-        _results_section(document),
+        _sections(document, ""),
         section("reading", "How to read this", listed(reading(document))),
     ]
     return page(title, joined(body))
+
+
+def changes_part(name: str, title: str, document: Document) -> Html:
+    """The comparison inside the report of its second result."""
+    return joined(
+        [
+            section(name, title, _state(document["validity"]), listed(reading(document))),
+            _sections(document, f"{name}-"),
+        ]
+    )
+
+
+def _sections(document: Document, prefix: str) -> Html:
+    changed = (_place_section(document, place, f"{prefix}{index}") for index, place in enumerate(places(document)))
+    return joined([*changed, _results_section(document)])
 
 
 def _state(validity: Document) -> Html:
@@ -65,13 +81,13 @@ def _banner(css: str, title: str, *content: object) -> Html:
     return Html(f'<div class="state {css}">{joined([element("strong", title), *content])}</div>')
 
 
-def _place_section(document: Document, place: Place, index: int) -> Html:
+def _place_section(document: Document, place: Place, index: str) -> Html:
     head = ["", "before", "after", "change", "ratio", "95 % interval says"]
     styles = {arm: style for style, arm in enumerate(document["arms"])}
     rows = [row for arm, of in place.arms for row in ([arm_name(styles[arm], arm)], *map(_cells, of))]
     return section(
         f"changes-{index}",
-        f"{place.topology} · {place.load}",
+        f"Changes · {place.topology} · {place.load}",
         paragraph("Changes are after minus before; brackets are 95 % intervals over rounds.", "muted"),
         _picture(f"forest-{index}", place.relative),
         table(head, rows, f"Every arm before and after, {place.topology} at {place.load}"),

@@ -10,6 +10,7 @@ from harness.analysis.series import answers_by_arm, role_costs
 from harness.analysis.summary import Measured
 from harness.report.ablation_table import TITLE, ablation_table, without_steps
 from harness.report.ablation_view import ablation_section
+from harness.report.change_page import changes_part
 from harness.report.cost_view import cost_section
 from harness.report.elements import Html, element, joined, paragraph
 from harness.report.facts_view import machine_section, manifest_section, trust_section
@@ -38,8 +39,11 @@ class Part:
     content: Html
 
 
-def render(result: Measured, summary: Summary) -> str:
-    """The page; `summary` is what `summarise(result)` returned. Rows are read from the result, one window after the other."""
+def render(result: Measured, summary: Summary, changes: Summary | None = None) -> str:
+    """The page; `summary` is what `summarise(result)` returned. Rows are read from the result, one window after the other.
+
+    `changes` is the comparison of another result with this one, to be shown beside it.
+    """
     manifest = result.manifest
     found = cells(manifest)
     judged = Part("verdict", "Rules", verdict_section("verdict", "Rules", summary))
@@ -47,6 +51,9 @@ def render(result: Measured, summary: Summary) -> str:
     for index, cell in enumerate(found):
         suffix = f" · {cell.topology} · {cell.load}" if len(found) > 1 else ""
         parts.extend(_cell_parts(result, summary, cell, index, suffix))
+    if changes is not None:
+        title = f"What changed since {changes['before']['name']}"
+        parts.append(Part("changes", title, changes_part("changes", title, changes)))
     parts.extend(_common_parts(result))
     kept = [part for part in (judged, *parts) if part.content]
     asked = "How a mesh takes faults" if summary.get("faults") else "What a mesh costs"

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 
 from fixtures.recorded import Recorded, recorded
-from harness import cli
 from harness.model.run import Validity
 
 ONE = recorded(rounds=6, rate_rps=60.0, window_s=2.0, seed=1)
@@ -21,19 +19,6 @@ TWO = replace(recorded(rounds=6, rate_rps=60.0, window_s=2.0, seed=2), manifest=
 
 Run = Callable[..., tuple[int, str, str]]
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hoptax", *map(str, words)])
-        monkeypatch.setattr("signal.signal", lambda *_: None)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture
@@ -63,6 +48,28 @@ def test_a_report_of_equal_input_is_equal_bytes(hoptax: Run, both: tuple[Path, P
     assert outputs[0] == outputs[1] == outputs[2]
     for name in ("summary.json", "report.html"):
         assert (both[0] / name).read_bytes() == (copy / name).read_bytes()
+
+
+def test_a_report_shows_what_changed_since_another_result(hoptax: Run, both: tuple[Path, Path]) -> None:
+    before, after = both
+    hoptax("report", after)
+    alone = (after / "report.html").read_text()
+    assert hoptax("report", after, "--since", before)[0] == 0
+    page = (after / "report.html").read_text()
+    assert page.count("<table") == alone.count("<table") + 2
+    assert f"What changed since {before.name}" in page
+    ids = re.findall(r'id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_a_report_since_something_unlike_is_refused_and_stays_as_it_was(hoptax: Run, both: tuple[Path, Path]) -> None:
+    before, after = both
+    hoptax("report", after)
+    alone = (after / "report.html").read_bytes()
+    edit(before, lambda manifest: manifest.update(comparison_key="another"))
+    assert hoptax("report", after, "--since", before)[0] == 2
+    assert (after / "report.html").read_bytes() == alone
 
 
 def test_the_table_names_both_and_every_arm(hoptax: Run, both: tuple[Path, Path]) -> None:

@@ -1,7 +1,7 @@
 """`--gate` on the command line: exit codes, the files of a verdict, and rules that are refused before anything starts."""
 
 import json
-import signal
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from fixtures.recorded import invalid
-from harness import cli
 from harness.commands.gating import EXIT_CODES, Gate
 from harness.store import open_result
 from tests.report.judged import GO, HOLD, NO_GO, result, under
@@ -25,21 +24,6 @@ rounds: 12
 loads: {{low: {{rate: 20, window: 1s}}}}
 rules: {}
 """
-
-
-@pytest.fixture
-def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line in this process; its exit code, stdout and stderr."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hoptax", *map(str, words)])
-        monkeypatch.setattr(signal, "signal", lambda *_: None)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +153,18 @@ def test_the_shipped_gate_has_rules_and_rounds_enough(hoptax: Run) -> None:
     code, out, err = hoptax("run", "gate", "--dry-run", "--json")
     assert (code, err) == (0, "")
     assert len(json.loads(out)["trials"]) >= 2 * 10
+
+
+def test_a_reader_that_had_enough_changes_no_verdict(written: Path) -> None:
+    """As in `hoptax report DIR --gate | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-c", "from harness.cli import main; main()", "report", str(written), "--gate"]
+    try:
+        done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_without_the_gate_only_invalidity_is_an_exit_code() -> None:
