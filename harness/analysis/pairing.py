@@ -113,11 +113,11 @@ def _warnings(pairing: Pairing) -> Iterator[str]:
             rounds = ", ".join(str(run.round) for run in runs)
             why = _summed([reason for run in runs for reason in run.validity.reasons])
             yield f"{where}: {arm} voids {len(runs)} of {pairing.planned} rounds ({rounds}): {why}"
-    for arm, runs in pairing.retaken.items():
-        if runs:
-            rounds = ", ".join(str(run.round) for run in runs)
-            why = _summed([reason for run in runs for reason in run.validity.reasons])
-            yield f"{where}: {arm} was measured again in {len(runs)} of {pairing.planned} rounds ({rounds}): {why}"
+    if spoiled := [run for runs in pairing.retaken.values() for run in runs]:
+        again = {arm: ", ".join(str(run.round) for run in runs) for arm, runs in pairing.retaken.items() if runs}
+        told = ", ".join(f"{arm} (round {rounds})" for arm, rounds in again.items())
+        why = _summed([reason for run in spoiled for reason in run.validity.reasons])
+        yield f"{where}: measured again: {told}: {why}"
     for arm, missing in pairing.missing.items():
         if missing:
             yield f"{where}: {arm} was not measured in {len(missing)} of {pairing.planned} rounds ({', '.join(map(str, missing))})"

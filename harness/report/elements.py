@@ -117,8 +117,9 @@ def arm_legend(arms: Sequence[str]) -> Html:
 
 
 def arm_name(style: int, arm: str) -> Html:
-    """An arm's name with its sign."""
-    return Html(f'<span class="key">{arm_sign(style)}<span>{escaped(arm)}</span></span>')
+    """An arm's name with its sign; where there is little room it breaks after a feature."""
+    name = escaped(arm).replace(",", ",<wbr>")
+    return Html(f'<span class="key">{arm_sign(style)}<span>{name}</span></span>')
 
 
 def arm_sign(style: int) -> Html:

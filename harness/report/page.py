@@ -54,7 +54,7 @@ tr.group th{padding-top:16px;font-weight:650}
 tr.group .muted{font-weight:400;font-size:14px}
 table.words{min-width:100%}table.words td{text-align:left}table.words thead th{text-align:left}
 td .ci{display:inline-block;margin-left:7px;min-width:8.6em;text-align:left}
-.key{display:inline-flex;align-items:baseline;gap:7px;white-space:nowrap}
+.key{display:inline-flex;align-items:baseline;gap:7px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;margin:4px 0 10px;font-size:15px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:16px 36px;margin:10px 0}
 figure{margin:0 0 10px;min-width:0}

@@ -51,7 +51,7 @@ def test_a_window_that_was_measured_again_counts_by_its_last_take(runs: tuple[Ru
     assert found.windows == {ARMS[0]: 12, ARMS[1]: 14, ARMS[2]: 12}
     told = experiment_validity([found])
     assert told.valid
-    assert told.warnings[0].startswith(f"chain-3 at r400: {ARMS[1]} was measured again in 2 of 12 rounds (3, 7): ")
+    assert told.warnings[0].startswith(f"chain-3 at r400: measured again: {ARMS[1]} (round 3, 7): ")
 
 
 @pytest.mark.parametrize(("often", "valid"), [(6, True), (7, False)])
