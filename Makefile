@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help bench test check format e2e trust benchmarks lock clean
 PYTHON ?= python3
+TESTERS ?= logical
 BIN := .venv/bin
 digest = $(shell sha256sum $(1) pyproject.toml | sha256sum | cut -c1-16)
 BENCH := .venv/.bench-$(call digest,requirements/bench.txt)
@@ -31,13 +32,14 @@ bench: $(BENCH) ## what does a mesh cost per hop here? (about five minutes)
 	$(BIN)/hoptax run quick
 
 test: $(DEV) ## every test that needs no cluster
-	$(BIN)/python -m pytest -m "not e2e"
+	$(BIN)/python -m pytest -q -n $(TESTERS) -m "not system and not e2e"
+	$(BIN)/python -m pytest -m system
 
 check: $(DEV) ## format, lint, types, arrows, unit tests
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not system and not e2e"
+	$(BIN)/python -m pytest -q -n $(TESTERS) -m "not system and not e2e"
 
 format: $(DEV) ## rewrite the code in the house format
 	$(BIN)/ruff format .

@@ -5,8 +5,12 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from harness import cli
+
+settings.register_profile("hoptax", deadline=None)
+settings.load_profile("hoptax")
 
 
 @pytest.fixture
