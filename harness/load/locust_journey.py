@@ -2,6 +2,7 @@
 
 Locust's table rounds times to two digits of milliseconds; here every request is a row. A request's time is what Locust's client
 measured with perf_counter (CLOCK_MONOTONIC on Linux), before any rounding; its beginning is stamped as the client begins to send.
+Locust's own clock starts a little earlier, so an end counted from our stamp is held to the moment at which it was reported.
 """
 
 import time
@@ -82,7 +83,7 @@ class Recorder:
         sent_ns, first_byte_ns = self._stamps.pop(greenlet, (now_ns - took_ns, 0))
         self.in_flight.pop(greenlet, None)
         status = int(getattr(response, "status_code", 0) or 0)
-        done_ns = sent_ns + took_ns
+        done_ns = min(sent_ns + took_ns, now_ns)
         self.journal.finished(
             f"{request_type} {name}",
             self.user(greenlet),
