@@ -33,7 +33,7 @@ bench: $(BENCH) ## what does a mesh cost per hop here? (about five minutes)
 
 test: $(DEV) ## every test that needs no cluster
 	$(BIN)/python -m pytest -q -n $(TESTERS) -m "not system and not e2e"
-	$(BIN)/python -m pytest -m system
+	$(BIN)/python -m pytest -m "system and not e2e"
 
 check: $(DEV) ## format, lint, types, arrows, unit tests
 	$(BIN)/ruff format --check --quiet .
