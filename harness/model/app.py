@@ -35,6 +35,11 @@ def through_sidecar(outbound_port: int) -> Via:
     return lambda host, _callee: (f"{address(host)}:{outbound_port}",)
 
 
+def by_name(_host: str, callee: Service) -> tuple[str, ...]:
+    """Kubernetes: the callee's Service, whatever captures the call or doesn't."""
+    return (f"{callee.name}:{APP_PORT}",)
+
+
 def service_document(topology: Topology, service: Service, replica: int, traffic: Traffic, via: Via) -> dict[str, Any]:
     """What one replica of the fan-out service has to know, as JSON.
 

@@ -10,6 +10,16 @@ at launch:
 | `${authority}`       | the CA's folder (only a control plane may ask for it; it holds the CA's key)                |
 | `${secret.NAME}`     | a fresh random token, the same for every mention of NAME in one launch                      |
 | `${dir}`             | the unit's own folder, where its `files` lie                                                |
+| `${namespace}`       | the namespace of this launch (platform `kubernetes` only)                                   |
+| `${image}`           | in a manifest: the image of everything of ours                                              |
+| `${image.NAME}`      | in a manifest: an image of the mesh's own, one of `Kubernetes.images` or what the user says |
+| `${authority.FILE}`  | in a manifest: that file of the CA's folder in base64, as a Secret's `data` holds it        |
+
+On the platform `kubernetes` a host is a pod (a Deployment with one replica, named like the host), and a unit of it a container.
+There `${address.HOST}` in a text of the host's own units is the address that a server binds, `0.0.0.0`; elsewhere it is a DNS name.
+Apps call `http://SERVICE:8080`: a Service per service of the topology, and one per host. What a mesh brings by itself (a sidecar that its
+webhook adds, a control plane that its manifests start) is a unit with `brought`: the platform starts nothing for it, but
+waits for it, measures it and can disturb it like any other.
 """
 
 import re
@@ -57,6 +67,64 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """Where to find, in Kubernetes, a container that isn't started from the plan's units.
+
+    Without `namespace` it is the launch's own; `workload` is the Deployment (for a sidecar: its host).
+    """
+
+    workload: str
+    container: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Kubernetes objects as YAML; `content` may hold references. Objects of lifetime `experiment` are applied once and removed at its end.
+
+    Those without a namespace of their own go to the launch's. `settled` is a condition for `kubectl wait`, e.g.
+    `deployment/istiod=condition=Available`, "" for none.
+    """
+
+    name: str
+    content: str
+    lifetime: Lifetime = "trial"
+    namespace: str = ""
+    settled: str = ""
+    within_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """A vendor's program that prints manifests: the platform resolves, runs and digests it at launch."""
+
+    name: str
+    program: Program
+    args: tuple[str, ...]
+    lifetime: Lifetime = "experiment"
+    namespace: str = ""
+    settled: str = ""
+    within_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """What a plan asks of the platform `kubernetes` beside its units.
+
+    Applied in this order: `before` (the namespace a vendor's control plane lives in, its CA's Secret), renders, manifests.
+    `images` are the vendor's own, by the name in `${image.NAME}`.
+    """
+
+    before: tuple[Manifest, ...] = ()
+    renders: tuple[Render, ...] = ()
+    manifests: tuple[Manifest, ...] = ()
+    namespace_labels: tuple[tuple[str, str], ...] = ()
+    pod_labels: tuple[tuple[str, str], ...] = ()
+    pod_annotations: tuple[tuple[str, str], ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One process (or container): what to run, where, and how to tell that it is ready.
 
@@ -79,12 +147,14 @@ class Unit:
     folder: str = ""
     lifetime: Lifetime = "trial"
     stop_grace_s: float = 2.0
+    brought: Brought | None = None
 
     def texts(self) -> Iterator[str]:
         """Every text in which references may stand."""
         yield from self.args
         yield from (file.content for file in self.files)
         yield from (value for _, value in self.environment)
+        yield self.identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +185,7 @@ class Plan:
     entry_port: int = FRONT_PORT
     identities: tuple[Identity, ...] = ()
     issuer: Issuer | None = None
+    kubernetes: Kubernetes | None = None
 
     def hosts(self) -> tuple[str, ...]:
         """Hosts in order of first mention: the platform numbers addresses by it, so equal plans get equal addresses."""

@@ -14,7 +14,8 @@ from harness.model.plan import Plan, Role
 class Usage:
     """What one unit (all processes of it) has used up to `at_ns` (CLOCK_MONOTONIC). Counters count from its start.
 
-    `run_delay_ns` is time spent runnable but waiting for a CPU.
+    `run_delay_ns` is time spent runnable but waiting for a CPU. The last five are a container's only: of `periods` in which it had
+    a quota and ran, it was halted in `throttled_periods`; `oom_kills` are processes that the kernel killed for its memory limit.
     """
 
     at_ns: int
@@ -25,6 +26,11 @@ class Usage:
     uss_bytes: int
     voluntary_switches: int
     involuntary_switches: int
+    periods: int = 0
+    throttled_periods: int = 0
+    throttled_ns: int = 0
+    working_set_bytes: int = 0
+    oom_kills: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,10 @@ class Disturbing(Protocol):
         ...
 
 
+Endpoint = tuple[str, int]
+"""An IP address of this machine, and a port."""
+
+
 class Deployment(Protocol):
     """A running plan. `close` ends every unit and is idempotent."""
 
@@ -102,6 +112,18 @@ class Deployment(Protocol):
 
     def address(self, host: str) -> str:
         """The IP address of a host."""
+        ...
+
+    def inbound(self, host: str) -> Endpoint:
+        """Where a call from outside meets the host's sidecar; without one nobody listens at INBOUND_PORT there."""
+        ...
+
+    def outbound(self, host: str, callee: str) -> Endpoint:
+        """Where a call goes, with the callee's name as its `Host`, that is to be like one of the host's own app to that service."""
+        ...
+
+    def log(self, unit: str) -> str:
+        """What the unit has written so far."""
         ...
 
     def usage(self, unit: str, *, memory: bool = True) -> Usage:

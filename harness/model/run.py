@@ -82,7 +82,10 @@ class Generator:
 
 @dataclass(frozen=True, slots=True)
 class UnitUsage:
-    """One unit inside the window: counters as differences between its edges, memory at both (idle, loaded)."""
+    """One unit inside the window: counters as differences between its edges, memory at both (idle, loaded).
+
+    The last four are of containers, see harness.model.platform.Usage; elsewhere they are 0.
+    """
 
     unit: str
     role: str
@@ -94,6 +97,10 @@ class UnitUsage:
     involuntary_switches: int
     idle: dict[str, int]
     loaded: dict[str, int]
+    periods: int = 0
+    throttled_periods: int = 0
+    throttled_ns: int = 0
+    oom_kills: int = 0
 
 
 @dataclass(frozen=True, slots=True)
