@@ -1,6 +1,6 @@
 # Both user commands (bench, test) do all their set-up in .venv; a stamp named after the pins' digest says what is installed.
 .DEFAULT_GOAL := help
-.PHONY: help bench test check format e2e trust benchmarks lock clean
+.PHONY: help bench bench-kind test check format e2e images istio-images kind-image trust benchmarks lock clean
 PYTHON ?= python3
 TESTERS ?= logical
 BIN := .venv/bin
@@ -9,7 +9,7 @@ BENCH := .venv/.bench-$(call digest,requirements/bench.txt)
 DEV := .venv/.dev-$(call digest,requirements/dev.txt)
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("hoptax needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'
@@ -31,6 +31,9 @@ $(DEV): requirements/dev.txt | .venv/bin/python
 bench: $(BENCH) ## what does a mesh cost per hop here? (about five minutes)
 	$(BIN)/hoptax run quick
 
+bench-kind: $(BENCH) ## the same in a kind cluster, by injection, Istio too (what make kind-image images istio-images built; 16 minutes)
+	fixtures/kind/bench
+
 test: $(DEV) ## every test that needs no cluster
 	$(BIN)/python -m pytest -q -n $(TESTERS) -m "not system and not e2e"
 	$(BIN)/python -m pytest -m "system and not e2e"
@@ -48,6 +51,12 @@ format: $(DEV) ## rewrite the code in the house format
 e2e: $(DEV) ## slow lane: whole experiments
 	$(BIN)/python -m pytest -m e2e
 
+images: $(BENCH) ## the images that run in a cluster, without a registry (Debian 12; about two minutes)
+	$(BIN)/python -m fixtures.images.build
+
+kind-image: $(BENCH) ## kind, kubectl and a node image, without a registry (Debian 12, root, Docker, Go; about ten minutes)
+	$(BIN)/python -m fixtures.kind.offline.build
+
 trust: $(DEV) ## the evidence of docs/trust.md, measured again (about half an hour on a quiet machine)
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.trust
@@ -58,9 +67,13 @@ benchmarks: $(DEV) ## report of a million rows; engine, service and proxy agains
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.proxy
 
+istio-images: $(BENCH) ## istiod, its agent and an upstream Envoy as images, and their istioctl, without a registry (build/istio)
+	fixtures/images/istio/build.sh build/istio $(BIN)/python
+
 lock: $(DEV) ## resolve the pins again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --extra envoy pyproject.toml requirements/build.in -o requirements/bench.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --all-extras pyproject.toml requirements/build.in -c requirements/bench.txt -o requirements/dev.txt
+	for name in image image-envoy; do uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_31 --generate-hashes --no-header --no-annotate --no-emit-index-url requirements/$$name.in -c requirements/bench.txt -o requirements/$$name.txt; done
 
 clean: ## remove what was built (not results)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
