@@ -26,6 +26,7 @@ from harness.model.plan import (
 from harness.model.policy import Policies
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
+from meshes.builtin import kubernetes
 from meshes.identity.names import CONTROL_PLANE, spiffe_id
 from meshes.identity.program import ISSUER
 
@@ -53,12 +54,14 @@ CONTROL_PROGRAM = Program(name="builtin-control", module="meshes.builtin.control
 programs: tuple[Program, ...] = (PROXY, CONTROL_PROGRAM, ISSUER.program)
 
 
-def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platform: PlatformFacts) -> Plan:  # noqa: ARG001
+def plan(topology: Topology, features: frozenset[str], traffic: Traffic, platform: PlatformFacts) -> Plan:
     """Control plane, then all sidecars at once, then the apps. Sidecars have certificates also without mtls: the watch needs them.
 
     The only identities made before launch are the control plane's, whose `ca.pem` is also what the proxies trust first, and the
-    probes'.
+    probes'. In Kubernetes all this is brought by the mesh itself: meshes.builtin.kubernetes.
     """
+    if platform.name == kubernetes.PLATFORM:
+        return kubernetes.plan(topology, features, traffic, settings(features, traffic), (PROXY, CONTROL_PROGRAM))
     hosts = [(service, replica_host(service.name, n)) for service in topology.services for n in range(service.replicas)]
     sidecars = {host: _sidecar(service, host, features) for service, host in hosts}
     after = {host: (sidecar.name,) for host, sidecar in sidecars.items()}
@@ -98,6 +101,19 @@ def _control(topology: Topology, features: frozenset[str], traffic: Traffic) -> 
 def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic) -> dict[str, Any]:  # Any: JSON values
     """The control plane's input; its shape is that of meshes.builtin.control.model."""
     return {
+        **settings(features, traffic),
+        "services": {service.name: _service(service, traffic) for service in topology.services},
+        "proxies": {
+            replica_host(service.name, n): _proxy(service, replica_host(service.name, n))
+            for service in topology.services
+            for n in range(service.replicas)
+        },
+    }
+
+
+def settings(features: frozenset[str], traffic: Traffic) -> dict[str, Any]:  # Any: JSON values
+    """Of it, what holds for the mesh as a whole."""
+    return {
         "mtls": "mtls" in features,
         "balancing": "least-request" if "least-request" in features else "round-robin",
         "leaf_lifetime_s": LEAF_LIFETIME_S,
@@ -115,12 +131,6 @@ def mesh_document(topology: Topology, features: frozenset[str], traffic: Traffic
             "buffer_bytes": traffic.buffer_bytes,
         },
         "policies": _policies(features, traffic.policies),
-        "services": {service.name: _service(service, traffic) for service in topology.services},
-        "proxies": {
-            replica_host(service.name, n): _proxy(service, replica_host(service.name, n))
-            for service in topology.services
-            for n in range(service.replicas)
-        },
     }
 
 

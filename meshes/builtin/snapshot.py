@@ -13,7 +13,18 @@ from meshes.builtin import policies
 from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
 from meshes.builtin.reading import Section, SnapshotError
 
-__all__ = ["Cluster", "Endpoint", "Inbound", "Limits", "Outbound", "Section", "Snapshot", "SnapshotError", "Timeouts"]
+__all__ = [
+    "Captured",
+    "Cluster",
+    "Endpoint",
+    "Inbound",
+    "Limits",
+    "Outbound",
+    "Section",
+    "Snapshot",
+    "SnapshotError",
+    "Timeouts",
+]
 
 Balancing = Literal["round-robin", "least-request"]
 BALANCINGS = ("round-robin", "least-request")
@@ -71,6 +82,13 @@ class Outbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Captured:
+    """The kernel redirects the pod's connections to the proxy: `destinations` gives the cluster of an `address:port` they were for."""
+
+    destinations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """`request_s`: outbound, from the request's last byte to the response's last byte, 0 = none. `idle_s`: a connection
     without a request, either side."""
@@ -107,6 +125,7 @@ class Snapshot:
     metrics_port: int = 15090
     access_log: bool = False
     tracing: Tracing | None = None
+    captured: Captured | None = None
 
     def document(self) -> dict[str, Any]:
         """The snapshot as a JSON-able value; `from_document` is its inverse."""
@@ -150,6 +169,7 @@ class Snapshot:
                 metrics_port=read.port("metrics_port"),
                 access_log=read.flag("access_log"),
                 tracing=policies.optional(read, "tracing", policies.read_tracing),
+                captured=policies.optional(read, "captured", _captured),
             )
         _check(snapshot)
         return snapshot
@@ -169,6 +189,11 @@ def _inbound(section: Section) -> Inbound:
 def _outbound(section: Section) -> Outbound:
     with section as read:
         return Outbound(routes=read.names("routes"), port=read.port("port"))
+
+
+def _captured(section: Section) -> Captured:
+    with section as read:
+        return Captured(read.names("destinations"))
 
 
 def _cluster(section: Section) -> Cluster:
@@ -215,11 +240,13 @@ def _check(snapshot: Snapshot) -> None:
     names = [cluster.name for cluster in snapshot.clusters]
     if len(set(names)) != len(names):
         raise SnapshotError(f"snapshot.clusters has a name twice: {', '.join(sorted(names))}")
-    for host, name in snapshot.outbound.routes.items():
-        if name not in names:
-            raise SnapshotError(
-                f"snapshot.outbound.routes[{host!r}] is {name!r}: have clusters {', '.join(names) or 'none'}"
-            )
+    destinations = snapshot.captured.destinations if snapshot.captured else {}
+    for where, named in (("outbound.routes", snapshot.outbound.routes), ("captured.destinations", destinations)):
+        for key, name in named.items():
+            if name not in names:
+                raise SnapshotError(
+                    f"snapshot.{where}[{key!r}] is {name!r}: have clusters {', '.join(names) or 'none'}"
+                )
     for cluster in snapshot.clusters:
         if cluster.mtls and not cluster.spiffe_ids:
             raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")

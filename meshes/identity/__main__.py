@@ -2,6 +2,7 @@
 
 python -m meshes.identity authority DIR
 python -m meshes.identity issue --authority DIR --out DIR NAME=SPIFFE_ID …
+python -m meshes.identity serve --authority DIR --out DIR DNS_NAME …
 python -m meshes.identity csr --spiffe-id ID --out DIR
 python -m meshes.identity sign --authority DIR --spiffe-id ID --lifetime SECONDS
 
@@ -57,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     issue.add_argument("--out", type=Path, required=True)
     issue.add_argument("names", nargs="+", type=_named, metavar="NAME=SPIFFE_ID")
     issue.set_defaults(run=_issue)
+    serve = commands.add_parser("serve", help="a key and certificate for a server known by DNS names")
+    serve.add_argument("--authority", type=Path, required=True)
+    serve.add_argument("--out", type=Path, required=True)
+    serve.add_argument("names", nargs="+", metavar="DNS_NAME")
+    serve.set_defaults(run=lambda given: folder.serve(given.authority, given.out, tuple(given.names), wall_clock))
     csr = commands.add_parser("csr", help="a key and a signing request")
     csr.add_argument("--spiffe-id", type=_identity, required=True)
     csr.add_argument("--out", type=Path, required=True)

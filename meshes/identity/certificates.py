@@ -71,6 +71,23 @@ def leaf(
     )
 
 
+def server(
+    issuer: x509.Certificate, issuer_key: Key, public_key: PublicKey, names: tuple[str, ...], now: datetime, serial: int
+) -> x509.Certificate:
+    """A certificate for a server that is known by DNS names, as the callers of an admission webhook want; it is no SVID."""
+    issuer_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    lifetime = min(AUTHORITY_LIFETIME, issuer.not_valid_after_utc - now)
+    return (
+        _builder(x509.Name([]), issuer.subject, public_key, now, lifetime, serial)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_id), critical=False)
+        .sign(issuer_key, hashes.SHA256())
+    )
+
+
 def request(key: Key, spiffe_id: str) -> x509.CertificateSigningRequest:
     """A signing request for one SPIFFE id."""
     uri = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe_id)])

@@ -57,6 +57,18 @@ def issue(authority: Path, folder: Path, spiffe_id: str, now: Clock) -> None:
     _write(folder / "ca.pem", signed.bundle.encode())
 
 
+def serve(authority: Path, folder: Path, names: tuple[str, ...], now: Clock) -> None:
+    """A key and certificate for a server known by DNS names, in a new folder."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.load_pem_x509_certificate((authority / "ca.pem").read_bytes())
+    made = certificates.server(
+        issuer, _load_key(authority), key.public_key(), names, now(), x509.random_serial_number()
+    )
+    folder.mkdir(mode=0o700, parents=True)
+    _write(folder / "key.pem", _private_pem(key), private=True)
+    _write(folder / "cert.pem", _pem(made))
+
+
 def make_request(folder: Path, spiffe_id: str) -> None:
     """A new key and a signing request for it: `key.pem` and `csr.pem`. What was there under these names is replaced."""
     key = ec.generate_private_key(ec.SECP256R1())

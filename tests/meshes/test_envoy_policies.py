@@ -9,7 +9,7 @@ import pytest
 from harness.model.mesh import FEATURES
 from harness.model.plan import PROBE_IDENTITY
 from harness.model.policy import LOGGED
-from meshes.envoy.authorization import denied_paths
+from meshes.envoy.resources.authorization import denied_paths
 from meshes.identity.names import spiffe_id
 from tests.meshes.test_envoy import cluster, config, endpoints, manager, plan_of
 

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from meshes.builtin.control.http import RefusedError, Request, Writer, answer, begin_lines, end_lines, send_line
 from meshes.builtin.control.signing import ForeignIdentityError, RefusedRequestError, Signed, Signer, SigningError
@@ -15,11 +15,19 @@ MAX_WATCHERS = 1000
 MAX_ERROR_CHARACTERS = 500
 
 
-class Api:
-    """Handler of the control plane's TLS port. `wall_s` is Unix time, by which certificates are dated."""
+Prove = Callable[[str, str], Awaitable[bool]]
+"""Whether a token is that of the proxy with this name."""
 
-    def __init__(self, state: State, signer: Signer, wall_s: Callable[[], float]) -> None:
+
+class Api:
+    """Handler of the control plane's TLS port. `wall_s` is Unix time, by which certificates are dated.
+
+    Without `prove`, tokens are those of the inputs.
+    """
+
+    def __init__(self, state: State, signer: Signer, wall_s: Callable[[], float], prove: Prove | None = None) -> None:
         self._state = state
+        self._prove = prove or self._has_token
         self._signer = signer
         self._wall_s = wall_s
         self._watchers = 0
@@ -38,12 +46,12 @@ class Api:
                 raise RefusedError(404, "have POST /v1/certificates, GET /v1/watch, POST /v1/ack")
 
     async def _certificate(self, request: Request, writer: Writer) -> None:
-        name, identity = self._allowed(request)
+        name, identity = await self._allowed(request)
         if name in self._signing:
             raise RefusedError(429, f"a certificate for {name!r} is being signed: wait for it")
         self._signing.add(name)
         try:
-            signed = await self._signed(request.body, identity)
+            signed = await self._signed(request.body, identity, self._state.lifetime_s(name))
         finally:
             self._signing.discard(name)
         document = {
@@ -54,9 +62,9 @@ class Api:
         }
         answer(writer, 200, document)
 
-    async def _signed(self, body: bytes, identity: str) -> Signed:
+    async def _signed(self, body: bytes, identity: str, lifetime_s: float) -> Signed:
         try:
-            return await self._signer.sign(body, identity, self._state.inputs.leaf_lifetime_s)
+            return await self._signer.sign(body, identity, lifetime_s)
         except RefusedRequestError as error:
             raise RefusedError(400, str(error)) from error
         except ForeignIdentityError as error:
@@ -64,17 +72,21 @@ class Api:
         except SigningError as error:
             raise RefusedError(503, str(error)) from error
 
-    def _allowed(self, request: Request) -> tuple[str, str]:
+    async def _allowed(self, request: Request) -> tuple[str, str]:
         """Name and identity that the caller may have: by its token, or by the certificate it has now."""
         name = request.query.get("name", "")
         identity = self._state.identity(name)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if identity and scheme.lower() == "bearer":
-            if hmac.compare_digest(token.encode(), self._state.inputs.proxies[name].token.encode()):
+            if await self._prove(name, token):
                 return name, identity
         elif identity and request.peer.identity == identity:
             return name, identity
         raise RefusedError(401, f"no token or certificate for a proxy named {name!r:.60}")
+
+    async def _has_token(self, name: str, token: str) -> bool:
+        expected = self._state.inputs.proxies[name].token
+        return bool(expected) and hmac.compare_digest(token.encode(), expected.encode())
 
     def _proven(self, request: Request) -> str:
         """The name of the proxy that asks, proven by its certificate."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from meshes.builtin.control.model import Inputs
 from meshes.builtin.policies import Authorization
-from meshes.builtin.snapshot import Cluster, Inbound, Outbound, Snapshot
+from meshes.builtin.snapshot import Captured, Cluster, Inbound, Outbound, Snapshot
 from meshes.identity.names import TRUST_DOMAIN, spiffe_id
 
 VERSION_BITS = 48
@@ -25,7 +25,7 @@ def _snapshot(inputs: Inputs, name: str) -> Snapshot:
     callees = sorted(set(inputs.services[proxy.service].calls))
     return Snapshot(
         version=1,
-        spiffe_id=spiffe_id(proxy.service),
+        spiffe_id=proxy.identity or spiffe_id(proxy.service),
         trust_domain=TRUST_DOMAIN,
         inbound=Inbound(
             app=proxy.app,
@@ -33,13 +33,20 @@ def _snapshot(inputs: Inputs, name: str) -> Snapshot:
             connect_timeout_s=inputs.connect_timeout_s,
             authorization=_authorization(inputs, proxy.service),
         ),
-        outbound=Outbound(routes={callee: callee for callee in callees}),
+        outbound=Outbound(
+            routes={host: callee for callee in callees for host in (callee, *inputs.services[callee].names)}
+        ),
         clusters=tuple(_cluster(inputs, callee) for callee in callees),
         timeouts=inputs.timeouts,
         limits=inputs.limits,
         access_log=inputs.access_log,
         tracing=inputs.policies.tracing,
+        captured=_captured(inputs, callees) if inputs.captured else None,
     )
+
+
+def _captured(inputs: Inputs, callees: list[str]) -> Captured:
+    return Captured({str(address): callee for callee in callees for address in inputs.services[callee].addresses})
 
 
 def _authorization(inputs: Inputs, service: str) -> Authorization | None:
@@ -47,7 +54,12 @@ def _authorization(inputs: Inputs, service: str) -> Authorization | None:
     given = inputs.policies.authorization
     if given is None:
         return None
-    callers = {spiffe_id(name) for name, caller in inputs.services.items() if service in caller.calls}
+    callers = {
+        identity
+        for name, caller in inputs.services.items()
+        if service in caller.calls
+        for identity in _identities(inputs, name)
+    }
     return replace(given, callers=tuple(sorted(callers | set(given.callers))))
 
 
@@ -55,7 +67,7 @@ def _cluster(inputs: Inputs, callee: str) -> Cluster:
     return Cluster(
         name=callee,
         endpoints=inputs.services[callee].endpoints,
-        spiffe_ids=(spiffe_id(callee),) if inputs.mtls else (),
+        spiffe_ids=_identities(inputs, callee) if inputs.mtls else (),
         balancing=inputs.balancing,
         mtls=inputs.mtls,
         connect_timeout_s=inputs.connect_timeout_s,
@@ -64,6 +76,10 @@ def _cluster(inputs: Inputs, callee: str) -> Cluster:
         ejection=inputs.policies.ejection,
         split=inputs.policies.split,
     )
+
+
+def _identities(inputs: Inputs, service: str) -> tuple[str, ...]:
+    return inputs.services[service].identities or (spiffe_id(service),)
 
 
 def _versioned(snapshot: Snapshot) -> Snapshot:

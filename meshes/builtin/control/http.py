@@ -72,9 +72,14 @@ class Server:
     """What asyncio.start_server calls for each connection; give it `limit=MAX_HEAD_BYTES`."""
 
     def __init__(
-        self, handler: Handler, max_connections: int = MAX_CONNECTIONS, patience_s: float = PATIENCE_S
+        self,
+        handler: Handler,
+        max_connections: int = MAX_CONNECTIONS,
+        patience_s: float = PATIENCE_S,
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._handler = handler
+        self._max_body_bytes = max_body_bytes
         self._free = max_connections
         self._patience_s = patience_s
 
@@ -106,7 +111,7 @@ class Server:
         try:
             async with asyncio.timeout(self._patience_s):
                 method, path, query, headers = read_head(await reader.readuntil(b"\r\n\r\n"))
-                body = await reader.readexactly(body_length(headers))
+                body = await reader.readexactly(body_length(headers, self._max_body_bytes))
         except TimeoutError as error:
             raise RefusedError(408, f"the request took longer than {self._patience_s:g} s") from error
         except asyncio.LimitOverrunError as error:
@@ -155,13 +160,13 @@ def _headers(lines: list[str]) -> dict[str, str]:
     return headers
 
 
-def body_length(headers: dict[str, str]) -> int:
+def body_length(headers: dict[str, str], most: int = MAX_BODY_BYTES) -> int:
     """Bytes of the body; RefusedError if that can't be told or is too much."""
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
         raise RefusedError(400, "a body needs a content-length and no transfer-encoding")
-    if len(length) > 9 or int(length) > MAX_BODY_BYTES:
-        raise RefusedError(413, f"a body of {length:.20} bytes: at most {MAX_BODY_BYTES} are taken")
+    if len(length) > 9 or int(length) > most:
+        raise RefusedError(413, f"a body of {length:.20} bytes: at most {most} are taken")
     return int(length)
 
 

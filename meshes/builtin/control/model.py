@@ -10,6 +10,8 @@
  "proxies": {"b-0": {"service": "b", "app": "127.77.0.2:8080", "token": "…"}}}
 ```
 
+A service may have `identities` (of its endpoints), `names` (further host names) and `addresses` (`address:port` at which captured calls
+are meant for it); a proxy may have an `identity`, and then no token; `captured` says that the kernel redirects connections to proxies.
 Each policy may be left out. The callers of `authorization` may call every service, beside those that do by `calls`.
 """
 
@@ -33,15 +35,19 @@ class MeshService:
 
     endpoints: tuple[Endpoint, ...]
     calls: tuple[str, ...]
+    identities: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    addresses: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyInput:
-    """One proxy: whose sidecar it is, where its app listens, and the token that proves its first request."""
+    """One proxy: whose sidecar it is, where its app listens, and the token that proves its first request ("": something else does)."""
 
     service: str
     app: Endpoint
     token: str
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class Inputs:
     services: Mapping[str, MeshService]
     proxies: Mapping[str, ProxyInput]
     policies: Policies = field(default_factory=Policies)
+    captured: bool = False
 
 
 def read(text: str) -> Inputs:
@@ -91,6 +98,7 @@ def read(text: str) -> Inputs:
             services={name: _service(value) for name, value in section.named_sections("services").items()},
             proxies={name: _proxy(value) for name, value in section.named_sections("proxies").items()},
             policies=policies.optional(section, "policies", _policies) or Policies(),
+            captured=section.flag("captured") if section.has("captured") else False,
         )
     _check(inputs)
     return inputs
@@ -128,12 +136,17 @@ def _policies(section: Section) -> Policies:
 def _service(section: Section) -> MeshService:
     with section as read_:
         endpoints = tuple(Endpoint(*pair) for pair in read_.endpoints("endpoints"))
-        return MeshService(endpoints, read_.texts("calls"))
+        addresses = tuple(Endpoint(*pair) for pair in read_.endpoints("addresses")) if read_.has("addresses") else ()
+        identities, names = (read_.texts(key) if read_.has(key) else () for key in ("identities", "names"))
+        return MeshService(endpoints, read_.texts("calls"), identities, names, addresses)
 
 
 def _proxy(section: Section) -> ProxyInput:
     with section as read_:
-        return ProxyInput(read_.text("service"), Endpoint(*read_.endpoint("app")), read_.text("token"))
+        service, app = read_.text("service"), Endpoint(*read_.endpoint("app"))
+        identity = read_.text("identity") if read_.has("identity") else ""
+        token = read_.text("token") if read_.has("token") or not identity else ""
+        return ProxyInput(service, app, token, identity)
 
 
 def _check(inputs: Inputs) -> None:
@@ -144,6 +157,6 @@ def _check(inputs: Inputs) -> None:
         for callee in service.calls:
             if callee not in inputs.services:
                 raise SnapshotError(f"mesh.services.{name}.calls has {callee!r}: have {', '.join(inputs.services)}")
-    tokens = [proxy.token for proxy in inputs.proxies.values()]
+    tokens = [proxy.token for proxy in inputs.proxies.values() if proxy.token]
     if len(set(tokens)) != len(tokens):
         raise SnapshotError("mesh.proxies has a token twice: each proxy needs one of its own")

@@ -1,4 +1,4 @@
-"""`python -m meshes.builtin.proxy bootstrap.json`: runs one proxy until SIGTERM. Does nothing but put the parts together.
+"""`python -m meshes.builtin.proxy bootstrap.json`, or `--inline JSON FOLDER`: runs one proxy until SIGTERM. Does nothing but put the parts together.
 
 Exit codes: 0 after a drain, 2 wrong use or a bad file, 4 a port that is taken or another failure of the machine.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from meshes.builtin.proxy.balancing import fraction, seeded
-from meshes.builtin.proxy.bootstrap import Bootstrap, Files, Source, read_bootstrap
+from meshes.builtin.proxy.bootstrap import Bootstrap, Files, Source, parse_bootstrap, read_bootstrap
 from meshes.builtin.proxy.control import ControlPlane
 from meshes.builtin.proxy.credentials import Credentials
 from meshes.builtin.proxy.enrolment import Enrolment
@@ -45,7 +45,7 @@ async def run(bootstrap: Bootstrap) -> None:
 
 
 async def _obey_files(bootstrap: Bootstrap, files: Files, proxy: Proxy, credentials: Credentials) -> None:
-    credentials.replace(files.cert, files.key, bootstrap.ca.read_text())
+    credentials.replace(files.cert, files.key, bootstrap.bundle)
     await proxy.apply(Snapshot.from_json(files.snapshot.read_bytes()))
 
 
@@ -59,7 +59,7 @@ async def _obey_control_plane(
 ) -> None:
     """Certificate first, then snapshots, until the end. A task that fails (a port is taken) ends the others and the program."""
     chance, enrolled = _chance(), asyncio.Event()
-    control = ControlPlane(bootstrap.name, source.endpoint, source.spiffe_id, bootstrap.ca.read_text(), credentials)
+    control = ControlPlane(bootstrap.name, source.endpoint, source.spiffe_id, bootstrap.bundle, credentials)
     enrolment = Enrolment(control, bootstrap.spiffe_id, source.token, bootstrap.folder, credentials, telemetry)
 
     async def obey(snapshot: Snapshot) -> None:
@@ -98,11 +98,15 @@ def _quieten_collector() -> None:
 
 def main() -> int:
     """The exit code."""
-    if len(sys.argv) != 2:
-        print("usage: python -m meshes.builtin.proxy BOOTSTRAP_FILE", file=sys.stderr)
+    inline = len(sys.argv) == 4 and sys.argv[1] == "--inline"
+    if not inline and len(sys.argv) != 2:
+        print("usage: python -m meshes.builtin.proxy BOOTSTRAP_FILE | --inline JSON FOLDER", file=sys.stderr)
         return 2
     try:
-        bootstrap = read_bootstrap(Path(sys.argv[1]))
+        if inline:
+            bootstrap = parse_bootstrap(sys.argv[2], Path(sys.argv[3]), "--inline")
+        else:
+            bootstrap = read_bootstrap(Path(sys.argv[1]))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(bootstrap))
     except SnapshotError as error:

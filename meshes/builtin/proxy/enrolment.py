@@ -28,7 +28,7 @@ class Enrolment:
         self,
         control: ControlPlane,
         spiffe_id: str,
-        token: str,
+        token: Callable[[], str],
         folder: Path,
         credentials: Credentials,
         telemetry: Telemetry,
@@ -61,7 +61,7 @@ class Enrolment:
         """One new certificate; how long it lives, in seconds."""
         request = await self._key_and_request()
         # A certificate that ran out meanwhile (a machine that slept) proves nothing: start again as at the beginning.
-        token = self._token if asyncio.get_running_loop().time() >= self._expires_s else ""
+        token = self._token() if asyncio.get_running_loop().time() >= self._expires_s else ""
         answer = await self._control.post("/v1/certificates", request, CSR_KIND, token)
         try:
             document = json.loads(answer)

@@ -22,6 +22,20 @@ class Guard(Protocol):
     server: ssl.SSLContext | None
 
 
+class Connection(Protocol):
+    """What a listener asks of what it has accepted."""
+
+    touched_s: float
+
+    @property
+    def is_secure(self) -> bool: ...
+    @property
+    def waits_for_client(self) -> bool: ...
+    def stalled(self) -> None: ...
+    def shut(self) -> None: ...
+    def abort(self) -> None: ...
+
+
 class Listener:
     """One direction of traffic. A change of configuration is one assignment to `rules`. `empty` is set once it is drained."""
 
@@ -45,7 +59,7 @@ class Listener:
         self._counts = telemetry.connections_of("downstream", direction)
         self._loop = loop
         self._server: asyncio.Server | None = None
-        self._open: set[Downstream] = set()
+        self._open: set[Connection] = set()
         self.empty = asyncio.Event()
 
     async def bind(self, address: str, port: int) -> None:
@@ -53,15 +67,17 @@ class Listener:
         self._server = await self._loop.create_server(self._connection, sock=listening(address, port), backlog=BACKLOG)
 
     def _connection(self) -> Downstream:
-        tls = None
-        if self.guard is not None:
-            assert self.guard.server is not None
-            tls = TlsSession(self.guard.server, server=True)
-        return Downstream(self, self._loop, tls, self.accepted)
+        return Downstream(self, self._loop, self._tls(), self.accepted)
+
+    def _tls(self) -> TlsSession | None:
+        if self.guard is None:
+            return None
+        assert self.guard.server is not None
+        return TlsSession(self.guard.server, server=True)
 
     # what connections say
 
-    def opened(self, connection: Downstream) -> bool:
+    def opened(self, connection: Connection) -> bool:
         """A connection asks to come in."""
         counts = self._counts
         if counts.open >= self.max_connections or self.draining:
@@ -80,7 +96,7 @@ class Listener:
         """A peer could not."""
         self._counts.tls_failures += 1
 
-    def closed(self, connection: Downstream) -> None:
+    def closed(self, connection: Connection) -> None:
         """A connection is over; those that were turned away say so too."""
         if connection in self._open:
             self._open.remove(connection)

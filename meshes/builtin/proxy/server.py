@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Container
+from typing import TYPE_CHECKING
 
 from meshes.builtin.proxy import rules as compiled
 from meshes.builtin.proxy.access_log import AccessLog
@@ -19,6 +20,9 @@ from meshes.builtin.proxy.telemetry import Telemetry
 from meshes.builtin.proxy.tls import Members
 from meshes.builtin.proxy.tracing import Tracer
 from meshes.builtin.snapshot import Cluster, Snapshot, SnapshotError
+
+if TYPE_CHECKING:
+    from meshes.builtin.proxy.capture import Capture
 
 LOCAL = "local"
 """The cluster name of the app beside the proxy, in metrics."""
@@ -53,6 +57,7 @@ class Proxy:
         self._outbound: Listener | None = None
         self._admin: list[Admin] = []
         self._sweeper: asyncio.TimerHandle | None = None
+        self._capture: Capture | None = None
         self.snapshot: Snapshot | None = None
 
     async def apply(self, snapshot: Snapshot) -> None:
@@ -69,6 +74,8 @@ class Proxy:
                 listener.rules, listener.max_connections = made, snapshot.limits.max_connections
             self._inbound.guard = self._credentials if snapshot.inbound.mtls else None
             self._inbound.accepted = accepted
+        if self._capture is not None:
+            self._capture.apply(snapshot, self._callees, inbound, outbound)
         self.snapshot = snapshot
         self._telemetry.snapshot_version = snapshot.version
         if former is None:
@@ -81,6 +88,10 @@ class Proxy:
             snapshot.inbound.mtls or any(cluster.mtls for cluster in snapshot.clusters)
         ) and not self._credentials.generation:
             raise SnapshotError("snapshot demands mtls: this proxy has no certificate yet")
+        if self.snapshot is not None and (snapshot.captured is None) != (self.snapshot.captured is None):
+            raise SnapshotError(
+                "snapshot changes whether connections are captured: that can't change while the proxy runs"
+            )
         if self.snapshot is not None and _ports(snapshot) != _ports(self.snapshot):
             raise SnapshotError(
                 f"snapshot has the ports {_ports(snapshot)}: {_ports(self.snapshot)} can't change while it runs"
@@ -127,9 +138,13 @@ class Proxy:
     ) -> None:
         most, address = snapshot.limits.max_connections, self._address
         guard = self._credentials if snapshot.inbound.mtls else None
-        self._inbound = Listener("inbound", inbound, most, self._telemetry, self._loop, guard, accepted)
-        self._outbound = Listener("outbound", outbound, most, self._telemetry, self._loop)
-        metrics = Admin({b"/metrics": lambda: (200, self._telemetry.text())}, self._loop)
+        kind = Listener if snapshot.captured is None else self._begin_capture(snapshot)
+        self._inbound = kind("inbound", inbound, most, self._telemetry, self._loop, guard, accepted)
+        self._outbound = kind("outbound", outbound, most, self._telemetry, self._loop)
+        if self._capture is not None:
+            self._capture.listen(self._inbound, self._outbound)
+            self._capture.apply(snapshot, self._callees, inbound, outbound)
+        metrics = Admin({b"/metrics": lambda: (200, self._telemetry.text()), b"/ready": self._ready}, self._loop)
         admin = Admin(
             {b"/ready": self._ready, b"/config_dump": self._config_dump, b"/status": self._status}, self._loop
         )
@@ -141,6 +156,20 @@ class Proxy:
                 await bind(address, port)
             except OSError as error:
                 raise PortTakenError(f"{address}:{port} can't be listened on: {error.strerror or error}") from error
+
+    def _begin_capture(self, snapshot: Snapshot) -> type[Listener]:
+        """What it needs is loaded only where it is used."""
+        from meshes.builtin.proxy.capture import Capture, CapturedListener  # noqa: PLC0415
+
+        def make(config: Cluster, direction: str) -> Callee:
+            return self._callee(config, self.snapshot or snapshot, direction)
+
+        self._capture = Capture(make, self._loop, snapshot.inbound.connect_timeout_s)
+        return CapturedListener
+
+    def _all_callees(self) -> list[Callee]:
+        own = [] if self._app is None else [self._app]
+        return [*own, *self._callees.values(), *(self._capture.callees() if self._capture else ())]
 
     def _ready(self) -> tuple[int, str]:
         draining = self._inbound is None or self._inbound.draining
@@ -170,9 +199,8 @@ class Proxy:
             if listener is not None:
                 listener.sweep(now_s, idle_s)
                 listener.flush_log()
-        for callee in (self._app, *self._callees.values()):
-            if callee is not None:
-                callee.sweep(now_s, idle_s)
+        for callee in self._all_callees():
+            callee.sweep(now_s, idle_s)
         self._sweeper = self._loop.call_later(min(idle_s / 4, 1.0), self._sweep)
 
     async def drain(self, within_s: float) -> None:
@@ -189,9 +217,8 @@ class Proxy:
                 listener.cut()
         for listener in listeners:
             listener.flush_log()
-        for callee in (self._app, *self._callees.values()):
-            if callee is not None:
-                callee.retire()
+        for callee in self._all_callees():
+            callee.retire()
         for admin in self._admin:
             admin.close()
         if self._sweeper is not None:

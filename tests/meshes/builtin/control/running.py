@@ -63,11 +63,11 @@ def make_request(folder: Path, service: str) -> bytes:
 
 
 class Control:
-    """A control plane in a folder; `start` may be called again after `stop`."""
+    """A control plane in a folder, for Envoys too if `xds`; `start` may be called again after `stop`."""
 
-    def __init__(self, folder: Path, inputs: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, inputs: dict[str, Any], *, xds: bool = False) -> None:
         self.folder, self.mesh = folder, folder / "mesh.json"
-        self.port, self.admin_port = free_ports(2)
+        self.port, self.admin_port, self.xds_port = free_ports(3)
         self.authority = folder / "authority"
         identity("authority", str(self.authority))
         identity("issue", "--authority", str(self.authority), "--out", str(folder / "ids"), f"control={CONTROL_PLANE}")
@@ -79,7 +79,7 @@ class Control:
             "mesh": str(self.mesh),
             "identity": str(folder / "ids" / "control"),
             "authority": str(self.authority),
-        }
+        } | ({"xds": {"port": self.xds_port, "captured": False}} if xds else {})
         (folder / "control.json").write_text(json.dumps(settings))
         self.write(inputs)
         self.process: subprocess.Popen[str] | None = None
@@ -126,9 +126,9 @@ class Control:
 
 
 @contextmanager
-def running(folder: Path, inputs: dict[str, Any]) -> Iterator[Control]:
+def running(folder: Path, inputs: dict[str, Any], *, xds: bool = False) -> Iterator[Control]:
     """A control plane that answers, ended at the end."""
-    control = Control(folder, inputs)
+    control = Control(folder, inputs, xds=xds)
     control.start()
     try:
         yield control

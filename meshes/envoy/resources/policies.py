@@ -6,8 +6,8 @@ What each setting means is told in harness.model.policy; docs/features.md says w
 from collections.abc import Sequence
 from typing import Any
 
-from harness.model.policy import Breaker, Ejection, Retry, Split
-from meshes.envoy.limits import duration, percent
+from meshes.builtin.policies import MOST_EJECTED_S, Breaker, Ejection, Retry, Split
+from meshes.envoy.resources.limits import duration, percent
 
 Json = dict[str, Any]
 
@@ -18,7 +18,6 @@ LOOKS_PER_EJECTION = 10
 OUT_IS_OUT: Json = {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"}
 """Of a cluster: ejected endpoints get nothing, however many they are, and at once; Envoy's own way is to call them all the same when more
 than half are out, and to collect changes for a second."""
-MOST_EJECTED_S = 300.0
 PARTS = 10_000
 """Shares of a split are whole numbers of this."""
 ALL_OF_IT = 100_000

@@ -4,13 +4,9 @@ What is allowed is told in harness.model.policy.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from harness.model.plan import PROBE_IDENTITY
-from harness.model.policy import Authorization
-from harness.model.topology import Service, Topology
-from meshes.identity.names import spiffe_id
+from meshes.builtin.policies import Authorization
 
 Json = dict[str, Any]
 
@@ -23,22 +19,20 @@ NORMALISED: Json = {
 """Of the connection manager: dot segments resolved, doubled slashes merged, `%2F` and `%5C` taken for slashes, before any filter looks."""
 
 
-def callers_of(topology: Topology, service: Service) -> tuple[str, ...]:
-    """The SPIFFE ids that may call it: the services that do by the topology, and the probes."""
-    names = (each.name for each in topology.services if any(call.service == service.name for call in each.calls()))
-    return (*map(spiffe_id, names), spiffe_id(PROBE_IDENTITY))
+def guard(authorization: Authorization) -> Json:
+    """Of the inbound filters: the named callers and no others, and nobody below the denied path. Others are answered 403.
 
-
-def guard(callers: Sequence[str], authorization: Authorization) -> Json:
-    """Of the inbound filters: the named callers and no others, and nobody below the denied path. Others are answered 403."""
+    Without callers there is no policy at all, which allows nothing: Envoy refuses a policy for nobody.
+    """
     denied = {"url_path": {"path": {"safe_regex": {"regex": denied_paths(authorization.denied_prefix)}}}}
     policy = {
         "permissions": [{"not_rule": denied}],
-        "principals": [{"authenticated": {"principal_name": {"exact": caller}}} for caller in callers],
+        "principals": [{"authenticated": {"principal_name": {"exact": caller}}} for caller in authorization.callers],
     }
+    policies = {"callers": policy} if authorization.callers else {}
     return {
         "name": "envoy.filters.http.rbac",
-        "typed_config": {"@type": RBAC, "rules": {"action": "ALLOW", "policies": {"callers": policy}}},
+        "typed_config": {"@type": RBAC, "rules": {"action": "ALLOW", "policies": policies}},
     }
 
 

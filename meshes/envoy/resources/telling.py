@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.model.policy import Tracing
+from meshes.builtin.policies import Tracing
 
 Json = dict[str, Any]
 
@@ -38,13 +38,13 @@ def access_log(direction: str) -> Json:
     }
 
 
-def tracing(service: str, settings: Tracing) -> Json:
+def tracing(service: str, settings: Tracing, collector: str = NOWHERE) -> Json:
     """Of a connection manager: W3C trace context by the OpenTelemetry tracer. A trace that comes in keeps its own sampling.
 
-    The tracer insists on a collector, so it gets one that isn't there (`nowhere`): spans that are sampled are dropped. Nobody here
+    The tracer insists on a collector, so it gets a cluster without endpoints (`nowhere`, unless it is told another): spans that are sampled are dropped. Nobody here
     has a request id, by which Envoy would draw who is sampled, so that is left to the tracer.
     """
-    exporter = {"http_uri": {"uri": "http://nowhere/v1/traces", "cluster": NOWHERE, "timeout": "0.250s"}}
+    exporter = {"http_uri": {"uri": "http://nowhere/v1/traces", "cluster": collector, "timeout": "0.250s"}}
     tracer = {"@type": TRACER, "service_name": service, "http_service": exporter, "sampler": _sampler(settings)}
     return {
         "tracing": {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer}},

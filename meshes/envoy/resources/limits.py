@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.model.mesh import Traffic
+from meshes.builtin.snapshot import Limits, Timeouts
 
 Json = dict[str, Any]
 
@@ -17,17 +17,17 @@ def percent(share: float) -> Json:
     return {"value": round(share * 100, 6)}
 
 
-def http_limits(traffic: Traffic) -> Json:
+def http_limits(timeouts: Timeouts, limits: Limits) -> Json:
     """Common to both directions (`common_http_protocol_options`)."""
-    return {"idle_timeout": duration(traffic.idle_timeout_s), "max_headers_count": traffic.max_headers}
+    return {"idle_timeout": duration(timeouts.idle_s), "max_headers_count": limits.max_headers}
 
 
-def threshold(traffic: Traffic) -> Json:
+def threshold(limits: Limits) -> Json:
     """What one cluster may have at once. Envoy's own defaults happen to be 1024 of each, and 3 retries."""
     return {
         "priority": "DEFAULT",
-        "max_connections": traffic.max_connections,
-        "max_pending_requests": traffic.max_requests,
-        "max_requests": traffic.max_requests,
-        "max_retries": traffic.max_requests,
+        "max_connections": limits.max_connections,
+        "max_pending_requests": limits.max_requests,
+        "max_requests": limits.max_requests,
+        "max_retries": limits.max_requests,
     }
