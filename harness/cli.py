@@ -13,10 +13,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from harness.commands.clean import clean
+from harness.commands.cluster import cluster
 from harness.commands.compare import compare
 from harness.commands.doctor import doctor
 from harness.commands.experiments import run
 from harness.commands.faults import fault
+from harness.commands.groups import add_groups
 from harness.commands.lists import list_command
 from harness.commands.load import load
 from harness.commands.replay import replay
@@ -44,8 +47,11 @@ app.command("compare")(compare)
 app.command("replay")(replay)
 app.command("selftest")(selftest)
 app.command("doctor")(doctor)
+app.command("clean")(clean)
 app.command("list")(list_command)
 app.add_typer(fault, name="fault")
+app.add_typer(cluster, name="cluster")
+add_groups(app)
 
 
 def _version(wanted: bool) -> None:

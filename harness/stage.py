@@ -4,12 +4,13 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from harness import diagnosis
+from harness.cluster_stage import cluster_stage
 from harness.experiment import Experiment
 from harness.injecting import plan_with
 from harness.manifest import Facts
@@ -19,7 +20,9 @@ from harness.model.platform import Placement
 from harness.model.program import Program
 from harness.platforms import programs
 from harness.platforms.addresses import AddressBlock
+from harness.platforms.cluster import Target
 from harness.platforms.cores import core_of
+from harness.platforms.kubernetes import KubernetesPlatform
 from harness.platforms.placement import place
 from harness.platforms.process import ProcessPlatform
 from harness.platforms.supervised import Supervised
@@ -28,14 +31,29 @@ from harness.trial import Bench
 
 
 @contextmanager
-def stage(arms: Iterable[Arm], spin_s: float = 0.0) -> Iterator[tuple[Bench, Facts]]:
-    """Everything a trial needs. The harness moves to the load's CPUs; leaving ends all units and removes the folder.
+def stage(arms: Iterable[Arm], spin_s: float = 0.0, target: Target | None = None) -> Iterator[tuple[Bench, Facts]]:
+    """Everything a trial needs, on this machine or in the `target` cluster.
 
     With `spin_s` the machine's noise is measured first, for twice that time.
     """
+    if target is None:
+        with _process_stage(tuple(arms), spin_s) as found:
+            yield found
+        return
+    cpus = tuple(sorted(os.sched_getaffinity(0)))
+    placement = Placement(cpus, cpus)
+    facts = _facts(tuple(arms), placement, spin_s)
+    with cluster_stage(target, placement) as (bench, around):
+        surroundings = {**facts.surroundings, **around}
+        yield bench, replace(facts, platform=bench.platform.name, surroundings=surroundings)
+
+
+@contextmanager
+def _process_stage(arms: tuple[Arm, ...], spin_s: float) -> Iterator[tuple[Bench, Facts]]:
+    """The harness moves to the load's CPUs; leaving ends all units and removes the folder."""
     before = os.sched_getaffinity(0)
     placement = place(sorted(before), core_of)
-    facts = _facts(tuple(arms), placement, spin_s)
+    facts = _facts(arms, placement, spin_s)
     with (
         AddressBlock() as addresses,
         Supervised(Path(tempfile.mkdtemp(prefix="hoptax-")), [addresses.fileno()]) as supervised,
@@ -56,9 +74,11 @@ def check_programs(arms: Iterable[Arm]) -> None:
             programs.command(program)
 
 
-def dry_plans(experiment: Experiment) -> dict[str, list[dict[str, Any]]]:  # Any: JSON values
+def dry_plans(
+    experiment: Experiment, *, in_cluster: bool = False
+) -> dict[str, list[dict[str, Any]]]:  # Any: JSON values
     """Per arm, every unit with its command and files as the plan has them; nothing is resolved or started."""
-    facts = ProcessPlatform.facts
+    facts = KubernetesPlatform.facts if in_cluster else ProcessPlatform.facts
     topology = experiment.topologies[0]
     specs = experiment.faults
     return {arm.id: _units(plan_with(arm, topology, Traffic(), facts, specs)) for arm in experiment.arms}

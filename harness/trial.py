@@ -9,7 +9,8 @@ import numpy as np
 
 from harness.analysis.faults import unproven
 from harness.injecting import inject, plan_with
-from harness.load.control import EngineReport
+from harness.limits import limit_reasons
+from harness.load.control import Engine, EngineReport
 from harness.load.rows import Rows
 from harness.load.schedule import due_offsets_ns
 from harness.load.users import engine as engine_for
@@ -18,7 +19,7 @@ from harness.load.validity import generator_reasons
 from harness.model.fault import FaultSpec, Injection
 from harness.model.mesh import Arm, Traffic
 from harness.model.platform import Deployment, Placement, Platform
-from harness.model.run import Load, Parity, Run, Validity
+from harness.model.run import Load, Parity, Run, UnitUsage, Validity
 from harness.model.topology import Topology
 from harness.probes import hops, parity
 from harness.probes.usage import WindowUsage
@@ -31,13 +32,18 @@ LEAD_NS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every trial of an experiment shares. `clock_ns` is CLOCK_MONOTONIC; `sleep_until_ns` returns at that time."""
+    """What every trial of an experiment shares. `clock_ns` is CLOCK_MONOTONIC; `sleep_until_ns` returns at that time.
+
+    `engine` makes the engine for a load, with the CPUs that it has; `lead_more_ns` is how much longer than on this machine its start takes to reach it.
+    """
 
     platform: Platform
     placement: Placement
     traffic: Traffic
     workspace: Path
     clock_ns: Callable[[], int] = time.monotonic_ns
+    engine: Callable[[Load, Sequence[int]], Engine] = engine_for
+    lead_more_ns: int = 0
 
     def sleep_until_ns(self, due_ns: int) -> None:
         """Give up the CPU until `due_ns`."""
@@ -75,13 +81,13 @@ def run_trial(
     """
     plan = plan_with(arm, topology, bench.traffic, bench.platform.facts, specs)
     cpus = bench.placement.load
-    with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, engine_for(load, cpus) as engine:
+    with bench.platform.launch(plan, bench.workspace / trial.id) as deployment, bench.engine(load, cpus) as engine:
         proofs = parity.quick(deployment, arm.features)
         engine.prepare(deployment.entry_url(), load, run_id=trial.id)
         hops.reset(deployment)
         usage = WindowUsage(deployment)
         usage.idle()
-        window = window_of(load, bench.clock_ns())
+        window = window_of(load, bench.clock_ns() + bench.lead_more_ns)
         engine.start(window.warmup_start_ns, load)
         injections = _measure(bench, window, usage, deployment, specs, topology)
         report = engine.wait()
@@ -106,7 +112,7 @@ def run_trial(
         machine_busy_ns=busy_ns,
         machine_all_ns=all_ns,
         parity=proofs,
-        validity=validity(report, proofs, load, window),
+        validity=validity(report, proofs, load, window, usage.units()),
         samples=usage.samples(),
         faults=injections,
         take=trial.take,
@@ -140,13 +146,16 @@ def judged(run: Run, rows: Rows) -> Run:
     return replace(run, validity=replace(run.validity, valid=not reasons, reasons=reasons))
 
 
-def validity(report: EngineReport, proofs: tuple[Parity, ...], load: Load, window: Window) -> Validity:
+def validity(
+    report: EngineReport, proofs: tuple[Parity, ...], load: Load, window: Window, units: Sequence[UnitUsage] = ()
+) -> Validity:
     """Every reason for which this trial's numbers may not be used."""
     reasons = (
         *report.reasons,
         *generator_reasons(report.generator),
         *followed(report.rows, load, window.warmup_start_ns),
         *parity.failed(proofs),
+        *limit_reasons(units),
     )
     return Validity(valid=not reasons, reasons=reasons)
 

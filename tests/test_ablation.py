@@ -98,7 +98,7 @@ def test_an_arm_keeps_the_features_it_is_named_with() -> None:
         ("{of: builtin, features: [retries]}", "'of' has to be a list of names, e.g. [mtls]"),
         ("{of: [builtin], features: [fast]}", "unknown feature 'fast': have access-log"),
         ("{of: [builtin], base: [1], features: [retries]}", "'base' has to be a list of names"),
-        ("{of: [istio], features: [retries]}", "unknown mesh 'istio': have baseline, builtin, envoy"),
+        ("{of: [itsio], features: [retries]}", "unknown mesh 'itsio': have baseline, builtin, envoy, istio"),
         ("{of: [builtin], base: [authz], features: [retries]}", "feature 'authz' needs 'mtls'"),
         ("{of: [builtin], base: [mtls], features: [mtls]}", "builtin[mtls] has 'mtls' already"),
         ("{of: [baseline], features: [mtls]}", "mesh 'baseline' has no 'mtls'"),

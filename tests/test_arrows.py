@@ -43,13 +43,15 @@ HOMES = {
     "hdrh": {"harness/analysis/histogram.py"},
     "scipy": {"harness/analysis/intervals.py"},
     "pydantic": {"harness/topology.py", "harness/experiment.py", "harness/fault_file.py"},
-    "yaml": {"harness/yaml_file.py"},
+    "yaml": {"harness/yaml_file.py", "harness/platforms/documents.py"},
     "typer": {"harness/cli.py", "harness/commands"},
     "rich": {"harness/cli.py", "harness/commands", "harness/report/terminal.py", "harness/report/progress.py"},
     "cryptography": {"meshes/identity"},
     "locust": {f"harness/load/{name}.py" for name in LOCUST} | {"workloads/users"},
     "gevent": {f"harness/load/{name}.py" for name in LOCUST},
     "grpc": {"meshes/builtin/control", "workloads/service"},
+    "envoy": {"meshes/builtin/control"},
+    "google": {"meshes/builtin/control"},
 }
 
 

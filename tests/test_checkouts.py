@@ -138,8 +138,8 @@ def test_what_is_no_checkout_is_refused(text: str) -> None:
 
 
 def test_an_unknown_mesh_is_unknown_in_any_tree(tree: Path) -> None:
-    with pytest.raises(UsageError, match="unknown mesh 'istio'"):
-        registry.arm(f"istio@{tree}")
+    with pytest.raises(UsageError, match="unknown mesh 'itsio'"):
+        registry.arm(f"itsio@{tree}")
 
 
 def test_a_program_that_its_tree_lacks_is_missing(tree: Path) -> None:

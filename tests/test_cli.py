@@ -45,12 +45,12 @@ WRONG = {
     "frobnicate": "No such command 'frobnicate'.",
     "run": "Missing argument 'experiment'.",
     "run nope": f"unknown experiment 'nope': have {', '.join(EXPERIMENTS)}, or give the path of a YAML file",
-    "run quick --arms istio": "unknown mesh 'istio': have baseline, builtin, envoy",
+    "run quick --arms itsio": "unknown mesh 'itsio': have baseline, builtin, envoy, istio",
     "run quick --arms envoy[fast]": f"unknown feature 'fast': have {', '.join(sorted(FEATURES))}",
     "run quick --arms baseline[mtls]": "mesh 'baseline' has no 'mtls': it can do nothing beyond carrying traffic",
     "run quick --rounds 0": "0 rounds: allowed are 1 to 200 (6 or more give an interval)",
     "up nope": f"unknown topology 'nope': have {', '.join(TOPOLOGIES)}, or give the path of a YAML file",
-    "up pair --arm istio": "unknown mesh 'istio': have baseline, builtin, envoy",
+    "up pair --arm itsio": "unknown mesh 'itsio': have baseline, builtin, envoy, istio",
     "up pair --arm baseline,builtin": ("--arm takes one arm, got 2 ('baseline,builtin'): e.g. --arm 'builtin[mtls]'"),
     "report nowhere": "nowhere is no result: it has no manifest.json; give a folder that `hoptax run` made",
 }
@@ -202,7 +202,7 @@ def test_a_dry_run_shows_the_interposer_and_starts_nothing(hoptax: Run) -> None:
 
 
 def test_lists_name_what_is_installed(hoptax: Run) -> None:
-    assert [line.split()[0] for line in hoptax("list")[1].splitlines()] == ["baseline", "builtin", "envoy"]
+    assert [line.split()[0] for line in hoptax("list")[1].splitlines()] == ["baseline", "builtin", "envoy", "istio"]
     assert [line.split()[0] for line in hoptax("list", "topologies")[1].splitlines()] == TOPOLOGIES
     assert "quick" in [row["name"] for row in json.loads(hoptax("list", "experiments", "--json")[1])]
     rows = {row["name"]: row for row in json.loads(hoptax("list", "arms", "--json")[1])}

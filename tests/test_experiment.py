@@ -141,7 +141,7 @@ LOAD = {
 }
 
 NAMES = {
-    HEAD.replace("[baseline]", "[istio]") + LOADS: "unknown mesh 'istio': have baseline, builtin, envoy",
+    HEAD.replace("[baseline]", "[itsio]") + LOADS: "unknown mesh 'itsio': have baseline, builtin, envoy, istio",
     HEAD.replace("[baseline]", "['envoy[fast]']")
     + LOADS: f"unknown feature 'fast': have {', '.join(sorted(FEATURES))}",
     HEAD.replace("[pair]", "[chain-5]") + LOADS: (

@@ -21,7 +21,7 @@ def install(monkeypatch: pytest.MonkeyPatch, name: str, **adapter: object) -> No
 
 
 def test_shipped_meshes() -> None:
-    assert registry.mesh_names() == ("baseline", "builtin", "envoy")
+    assert registry.mesh_names() == ("baseline", "builtin", "envoy", "istio")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_is_no_arm(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("istio", "unknown mesh 'istio': have baseline, builtin, envoy"),
+        ("itsio", "unknown mesh 'itsio': have baseline, builtin, envoy, istio"),
         (
             "envoy[tls]",
             "unknown feature 'tls': have access-log, authz, circuit-breaking, least-request, mtls, outlier-ejection, retries, split, tracing",

@@ -71,7 +71,7 @@ def test_arms_of_other_checkouts_are_asked_for_and_found_by_digest(tree: Path, t
     ("change", "told"),
     [
         (lambda m: m.pop("comparison"), "was made by an older hoptax and can't be replayed"),
-        (lambda m: m["arms"][1].update(id="istio[mtls]"), "unknown mesh 'istio'"),
+        (lambda m: m["arms"][1].update(id="itsio[mtls]"), "unknown mesh 'itsio'"),
         (lambda m: m["arms"][1].update(id="builtin#again"), "which the self-test made"),
         (lambda m: m["topologies"][0]["document"].pop("services"), "topology chain-4 can't be read from the manifest"),
     ],
@@ -185,7 +185,7 @@ def test_a_result_of_which_nothing_could_be_concluded_is_refused(hoptax: Run, tm
 
 def test_a_machine_that_is_refused_leaves_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @contextmanager
-    def staged(_arms: object, _spin_s: float) -> Iterator[tuple[Any, Facts]]:
+    def staged(_arms: object, _spin_s: float, _where: object) -> Iterator[tuple[Any, Facts]]:
         yield None, FACTS
 
     def refuse(_bench: object, _facts: Facts) -> None:

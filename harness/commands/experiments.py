@@ -14,9 +14,24 @@ import typer
 from harness import store
 from harness.analysis.checks import asked_in, notes
 from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
+from harness.commands.where import (
+    ContextOption,
+    ImageOption,
+    KubeconfigOption,
+    LimitsOption,
+    MeshImageOption,
+    PlatformOption,
+    PrefixOption,
+    RequestsOption,
+    YesOption,
+    target,
+)
 from harness.experiment import Experiment, load_experiment
+from harness.injecting import check_relays
 from harness.manifest import Facts
 from harness.model.errors import UsageError
+from harness.platforms.cluster import Target
+from harness.platforms.kubernetes import KubernetesPlatform
 from harness.report import terminal
 from harness.report.progress import Progress, spoken
 from harness.resume import Remaining, check_same, remaining, settled_loads
@@ -40,26 +55,39 @@ def run(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the result in this folder, which was cut off, instead of a new one.")
     ] = None,
+    platform: PlatformOption = "process",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+    namespace_prefix: PrefixOption = "",
+    image: ImageOption = "",
+    mesh_image: MeshImageOption = "",
+    requests: RequestsOption = "",
+    limits: LimitsOption = "",
+    yes: YesOption = False,
     gate: GateOption = False,
     junit: JunitOption = None,
     markdown: MarkdownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
 ) -> None:
     """Measure: every arm of an experiment, in paired rounds.  Example: hoptax run quick --rounds 12"""
+    where = target(platform, context, kubeconfig, namespace_prefix, image, mesh_image, requests, limits, yes)
     chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds, gate=gate)
+    if where is not None:
+        for topology in chosen.topologies:
+            check_relays(topology, KubernetesPlatform.facts, chosen.faults)
     if dry_run and resume is not None:
         raise UsageError("--dry-run shows a whole experiment and --resume goes on with one: give one of them")
     gated = Gate(gate, junit, markdown)
     gated.check(chosen.rules)
     _warn_beforehand(chosen)
     if dry_run:
-        _print_plan(chosen, as_json)
+        _print_plan(chosen, as_json, in_cluster=where is not None)
         return
     if resume is not None:
-        resume_into(chosen, resume)
+        resume_into(chosen, resume, where)
         if chosen.rules and chosen.rules != asked_in(store.read_manifest(resume)):
             conclude(resume, chosen.rules)
-    _print_result(resume or measure(chosen, out), as_json, gated)
+    _print_result(resume or measure(chosen, out, where=where), as_json, gated)
 
 
 def _warn_beforehand(experiment: Experiment) -> None:
@@ -87,12 +115,13 @@ def measure(
     out: Path,
     extra: Mapping[str, Any] | None = None,  # Any: JSON values
     check: Callable[[Bench, Facts], None] = lambda _bench, _facts: None,
+    where: Target | None = None,
 ) -> Path:
     """The folder of a new result; `extra` is added to its manifest, `check` may refuse the machine before anything is measured."""
     started = datetime.now(UTC)
     check_programs(experiment.arms)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
-    with alone(result.path), _kept(result), stage(experiment.arms, SPIN_S) as (bench, facts):
+    with alone(result.path), _kept(result), stage(experiment.arms, SPIN_S, where) as (bench, facts):
         check(bench, facts)
         _warn(facts)
         with Progress(planned_s(experiment)) as progress:
@@ -101,11 +130,11 @@ def measure(
     return result.path
 
 
-def resume_into(experiment: Experiment, path: Path) -> None:
+def resume_into(experiment: Experiment, path: Path, where: Target | None = None) -> None:
     """Go on with a result that was cut off, after the last round that is complete; UsageError if it isn't this experiment's."""
     manifest, utc, result = begun(path), datetime.now(UTC).isoformat(timespec="seconds"), store.ResultDir(path)
     check_programs(experiment.arms)
-    with alone(path), _kept(result), stage(experiment.arms, SPIN_S) as (bench, facts):
+    with alone(path), _kept(result), stage(experiment.arms, SPIN_S, where) as (bench, facts):
         if manifest is None:
             clear(path, ())
             with Progress(planned_s(experiment)) as progress:
@@ -156,9 +185,9 @@ def _print_result(path: Path, as_json: bool, gate: Gate) -> None:
         raise typer.Exit(code)
 
 
-def _print_plan(experiment: Experiment, as_json: bool) -> None:
+def _print_plan(experiment: Experiment, as_json: bool, *, in_cluster: bool) -> None:
     trials = [trial.id for trial in planned(experiment)]
-    plans = dry_plans(experiment)
+    plans = dry_plans(experiment, in_cluster=in_cluster)
     about_s = sum(planned_s(experiment))
     if as_json:
         arms = [arm.id for arm in experiment.arms]

@@ -8,6 +8,18 @@ import typer
 
 from harness import registry
 from harness.commands.experiments import split_arms
+from harness.commands.where import (
+    ContextOption,
+    ImageOption,
+    KubeconfigOption,
+    LimitsOption,
+    MeshImageOption,
+    PlatformOption,
+    PrefixOption,
+    RequestsOption,
+    YesOption,
+    target,
+)
 from harness.model.errors import UsageError
 from harness.model.mesh import Arm, Traffic
 from harness.model.plan import OBSERVE_PORT
@@ -21,15 +33,25 @@ CHECK_EVERY_S = 0.5
 def up(
     topology: Annotated[str, typer.Argument(help="A shipped topology (hoptax list topologies) or a YAML file.")],
     arm: Annotated[str, typer.Option(help="The arm, e.g. 'builtin[mtls]'.")] = "baseline",
+    platform: PlatformOption = "process",
+    context: ContextOption = "",
+    kubeconfig: KubeconfigOption = "",
+    namespace_prefix: PrefixOption = "",
+    image: ImageOption = "",
+    mesh_image: MeshImageOption = "",
+    requests: RequestsOption = "",
+    limits: LimitsOption = "",
+    yes: YesOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as one JSON document.")] = False,
 ) -> None:
     """Start a topology through an arm and keep it until Ctrl-C.  Example: hoptax up chain-4 --arm 'envoy[mtls]'"""
+    where = target(platform, context, kubeconfig, namespace_prefix, image, mesh_image, requests, limits, yes)
     chosen = runnable_topology(topology)
     for note in chosen.notes:
         typer.echo(f"warning: {note}", err=True)
     asked = _one(arm)
     check_programs((asked,))
-    with stage((asked,)) as (bench, _):
+    with stage((asked,), target=where) as (bench, _):
         plan = asked.plan(chosen, Traffic(), bench.platform.facts)
         with bench.platform.launch(plan, bench.workspace / "up") as deployment:
             _announce(deployment, as_json)

@@ -9,7 +9,7 @@ those of ended threads are lost. Files are read by descriptor, since `Path.read_
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +32,22 @@ def usage(pid: int, *, memory: bool) -> Usage:
     OSError if the process itself can't be read (ProcessLookupError: it has ended); what ends below it meanwhile is left out.
     """
     at_ns = time.monotonic_ns()
-    counts = [_process(pid, memory)]
-    for below in _below(pid):
+    return _sums(at_ns, [_process(pid, memory), *_counts(_below(pid), memory)])
+
+
+def usage_of(pids: Iterable[int], *, memory: bool) -> Usage:
+    """Sums over these processes; those that have ended are left out."""
+    at_ns = time.monotonic_ns()
+    return _sums(at_ns, list(_counts(pids, memory)))
+
+
+def _counts(pids: Iterable[int], memory: bool) -> "Iterator[_Counts]":
+    for pid in pids:
         with suppress(ProcessLookupError, FileNotFoundError):
-            counts.append(_process(below, memory))
+            yield _process(pid, memory)
+
+
+def _sums(at_ns: int, counts: "Sequence[_Counts]") -> Usage:
     return Usage(
         at_ns=at_ns,
         cpu_ns=sum(each.cpu_ns for each in counts),

@@ -16,7 +16,7 @@ POLL_S = 0.004
 LONGEST_S = 3600.0
 ESTABLISHED = "01"
 _NOTHING = Usage(0, 0, 0, 0, 0, 0, 0, 0)
-_SIZES = ("rss_bytes", "pss_bytes", "uss_bytes")
+_SIZES = ("rss_bytes", "pss_bytes", "uss_bytes", "working_set_bytes")
 
 
 class Disturbed:

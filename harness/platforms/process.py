@@ -1,7 +1,6 @@
 """The process platform: a plan as plain processes on loopback, no root, no cluster. Ends everything it started, whatever happens."""
 
 import secrets
-import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -11,12 +10,13 @@ from pathlib import Path
 
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import PlatformFacts
-from harness.model.plan import Plan, Unit
-from harness.model.platform import Placement, RunningUnit, Usage
+from harness.model.plan import INBOUND_PORT, OUTBOUND_PORT, Plan, Unit
+from harness.model.platform import Endpoint, Placement, RunningUnit, Usage
 from harness.platforms import counters, programs
 from harness.platforms.addresses import AddressBlock
 from harness.platforms.confine import confine
 from harness.platforms.disturbed import Disturbed
+from harness.platforms.issuing import issue
 from harness.platforms.ports import check_free
 from harness.platforms.readiness import is_ready
 from harness.platforms.references import resolve_unit
@@ -24,7 +24,6 @@ from harness.platforms.supervised import Supervised
 
 POLL_S = 0.004
 LOG_LINES = 15
-ISSUE_WITHIN_S = 30
 EXIT_TOLD_WITHIN_S = 1.0
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 """Units get this and what their plan says, never the user's environment."""
@@ -48,7 +47,7 @@ class ProcessPlatform:
         addresses = self._addresses.assign(plan.hosts())
         check_free(plan, addresses)
         workspace.mkdir(mode=0o700, parents=True)
-        self._issue(plan, workspace)
+        issue(plan, self._authority, workspace / "identities")
         deployment = ProcessDeployment(plan, self._placement, addresses, workspace, self._supervised)
         try:
             deployment.start(_lookup(addresses, workspace, self._authority))
@@ -74,20 +73,6 @@ class ProcessPlatform:
                 for file in shown.files
             ]
         return files
-
-    def _issue(self, plan: Plan, workspace: Path) -> None:
-        """Have the plan's issuer make the authority (once per run) and this launch's identities."""
-        if plan.issuer is None:
-            return
-        words = programs.command(plan.issuer.program)
-        if not self._authority.exists():
-            _run(plan, [*words, "authority", str(self._authority)])
-        if plan.identities:
-            asked = [f"{identity.name}={identity.spiffe_id}" for identity in plan.identities]
-            _run(
-                plan,
-                [*words, "issue", "--authority", str(self._authority), "--out", str(workspace / "identities"), *asked],
-            )
 
 
 class ProcessDeployment:
@@ -171,6 +156,15 @@ class ProcessDeployment:
     def address(self, host: str) -> str:
         return self._addresses[host]
 
+    def inbound(self, host: str) -> Endpoint:
+        return self._addresses[host], INBOUND_PORT
+
+    def outbound(self, host: str, callee: str) -> Endpoint:  # noqa: ARG002 - a sidecar goes by the name in `Host`
+        return self._addresses[host], OUTBOUND_PORT
+
+    def log(self, unit: str) -> str:
+        return self.units[unit].log.read_text(errors="replace")
+
     def usage(self, unit: str, *, memory: bool = True) -> Usage:
         try:
             return self.disturb.usage(unit, memory=memory)
@@ -234,17 +228,3 @@ def _if_there(folder: Path) -> str | None:
 
 def _lookup(addresses: Mapping[str, str], workspace: Path, authority: Path) -> References:
     return References(addresses, workspace, authority)
-
-
-def _run(plan: Plan, words: list[str]) -> None:
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=ISSUE_WITHIN_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise EnvironmentFailure(
-            f"identities of {plan.entry_host}'s plan aren't issued after {ISSUE_WITHIN_S} s: is the machine stalled?"
-        ) from error
-    if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise EnvironmentFailure(
-            f"identities of {plan.entry_host}'s plan can't be issued: {''.join(last) or done.returncode}"
-        )

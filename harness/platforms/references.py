@@ -15,23 +15,28 @@ def resolve_unit(unit: Unit, lookup: Lookup) -> Unit:
     """The unit with every reference replaced. EnvironmentFailure names unit and reference if one can't be."""
 
     def text(value: str) -> str:
-        return REFERENCE.sub(lambda match: _resolved(unit, match, lookup), value)
+        return resolve(value, lookup, f"unit {unit.name!r}")
 
     return replace(
         unit,
         args=tuple(text(argument) for argument in unit.args),
         files=tuple(File(file.name, text(file.content), file.private) for file in unit.files),
         environment=tuple((name, text(value)) for name, value in unit.environment),
+        identity=text(unit.identity),
     )
 
 
-def _resolved(unit: Unit, match: Match[str], lookup: Lookup) -> str:
+def resolve(text: str, lookup: Lookup, who: str) -> str:
+    """The text with every reference replaced; EnvironmentFailure names the reference, and who made it, if one can't be."""
+    return REFERENCE.sub(lambda match: _resolved(who, match, lookup), text)
+
+
+def _resolved(who: str, match: Match[str], lookup: Lookup) -> str:
     kind, name = match[1], match[2] or ""
     found = lookup(kind, name)
     if found is None:
         raise EnvironmentFailure(
-            f"unit {unit.name!r} asks for {match[0]}, which this plan doesn't have: "
-            "allowed are address.HOST, identity.NAME, authority, secret.NAME and dir (harness/model/plan.py)"
+            f"{who} asks for {match[0]}, which this plan doesn't have: allowed are those of harness/model/plan.py"
         )
     return found
 

@@ -62,14 +62,14 @@ def _inbound(deployment: Deployment, features: frozenset[str], stranger: Path | 
 
 def _doors(deployment: Deployment) -> Iterator[Door]:
     for unit in deployment.plan.units:
-        if unit.role == "sidecar" and INBOUND_PORT in unit.ports:
-            yield Door(unit.name, deployment.address(unit.host), unit.service, unit.identity)
+        if unit.role == "sidecar":
+            yield Door(unit.name, deployment.inbound(unit.host), unit.service, unit.identity)
 
 
 def _app_hosts(deployment: Deployment) -> Iterator[Door]:
     for unit in deployment.plan.units:
         if unit.role == "app":
-            yield Door(unit.name, deployment.address(unit.host), unit.service, "")
+            yield Door(unit.name, (deployment.address(unit.host), INBOUND_PORT), unit.service, "")
 
 
 def stranger(plan: Plan, folder: Path) -> Path:

@@ -5,7 +5,7 @@ Each judgement is a pure function of counts; one function at the end makes the c
 
 from collections.abc import Mapping, Sequence
 
-from harness.model.plan import OUTBOUND_PORT, Plan, replica_host
+from harness.model.plan import Plan, replica_host
 from harness.model.platform import Deployment
 from harness.model.run import Parity
 from harness.probes import observe
@@ -109,7 +109,7 @@ def prove(deployment: Deployment, features: frozenset[str]) -> tuple[Parity, ...
     ]
     if not {"least-request", "split"} & features:
         proofs.append(round_robin(_counts(served)))
-    if not _has_outbound(deployment.plan):
+    if not _has_sidecar(deployment.plan):
         return tuple(proofs)
     if "least-request" in features:
         proofs.append(least_request([_burst(deployment) for _ in range(BURSTS)]))
@@ -123,14 +123,14 @@ def _identity(plan: Plan) -> str:
     return next((unit.identity for unit in plan.units if unit.service == CALLER and unit.role == "sidecar"), "")
 
 
-def _has_outbound(plan: Plan) -> bool:
-    return any(unit.host == plan.entry_host and OUTBOUND_PORT in unit.ports for unit in plan.units)
+def _has_sidecar(plan: Plan) -> bool:
+    return any(unit.host == plan.entry_host and unit.role == "sidecar" for unit in plan.units)
 
 
 def _call(deployment: Deployment, callee: str, headers: Mapping[str, str] | None = None) -> Answered:
     """As the entry's app would: to its own sidecar, naming the callee in `Host`."""
-    address = deployment.address(deployment.plan.entry_host)
-    return observe.call(address, OUTBOUND_PORT, {"Host": callee, **(headers or {})})
+    at = deployment.outbound(deployment.plan.entry_host, callee)
+    return observe.call(*at, {"Host": callee, **(headers or {})})
 
 
 def _burst(deployment: Deployment) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.model.plan import replica_host
-from harness.model.platform import Deployment, RunningUnit
+from harness.model.platform import Deployment
 from harness.model.policy import LOGGED
 from harness.model.run import Parity
 from harness.probes.policy_ground import CALLER, SOLO, Ground
@@ -67,16 +67,16 @@ def prove(ground: Ground, *, on: bool, peer: str, clock_s: Callable[[], float] =
 def read(deployment: Deployment) -> Lines:
     """The lines about the probes' calls, by direction; lines of other sidecars, or without one, by the unit's name."""
     found: Lines = {}
-    for unit in deployment.units.values():
+    for unit in deployment.plan.units:
         if unit.role == "sidecar":
-            for line in _lines(unit):
+            for line in _lines(deployment.log(unit.name)):
                 side = str(line.get("direction"))
                 found.setdefault(side if SIDES.get(side) == unit.host else unit.name, []).append(line)
     return found
 
 
-def _lines(unit: RunningUnit) -> Iterator[Json]:
-    for text in unit.log.read_text(errors="replace").splitlines():
+def _lines(written: str) -> Iterator[Json]:
+    for text in written.splitlines():
         if PATH in text:
             try:
                 line = json.loads(text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.model.plan import OUTBOUND_PORT, Plan
+from harness.model.plan import Plan
 from harness.model.platform import Deployment
 from harness.model.run import Parity
 from harness.probes import (
@@ -19,7 +19,7 @@ from harness.probes.policy_ground import Ground
 
 def applies(plan: Plan) -> bool:
     """Whether anybody could do what is proven here: an app that calls its callees itself has none of it."""
-    return any(unit.host == plan.entry_host and OUTBOUND_PORT in unit.ports for unit in plan.units)
+    return any(unit.host == plan.entry_host and unit.role == "sidecar" for unit in plan.units)
 
 
 def prove(deployment: Deployment, features: frozenset[str]) -> tuple[Parity, ...]:

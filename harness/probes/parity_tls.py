@@ -1,7 +1,7 @@
 """What a sidecar's inbound port lets in and whom it says it is: tried from outside, with the standard library's TLS.
 
-It knows ports and certificates, no mesh. On processes nothing guards the app's own port, so what is proven holds for
-the inbound port only, and the proofs say so.
+It knows certificates, no mesh. On processes nothing guards the app's own port, so what is proven holds for the inbound port only;
+in a cluster the app's port is the one that is captured. The proofs say which it was.
 """
 
 import http.client
@@ -14,20 +14,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.model.plan import INBOUND_PORT
+from harness.model.platform import Endpoint
 from harness.model.run import Parity
 
 PATIENCE_S = 3.0
-SCOPE = f"on {INBOUND_PORT}; the app's own port is guarded by nobody on processes"
+NOBODY = ("ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError")
+"""What a port gives on which nobody listens: on this machine a refusal, through a tunnel into a cluster a reset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The inbound port of one sidecar: where it is, which service stands behind it, which SPIFFE id it has to prove."""
+    """Where calls meet one sidecar, which service stands behind it, which SPIFFE id it has to prove."""
 
     unit: str
-    address: str
+    at: Endpoint
     service: str
     identity: str
+
+    @property
+    def scope(self) -> str:
+        """For what a refusal holds."""
+        port = self.at[1]
+        return f"on {port}; the app's own port is guarded by nobody" if port == INBOUND_PORT else f"on {port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +50,9 @@ class Answer:
 def attempt(door: Door, context: ssl.SSLContext | None) -> Answer:
     """One GET through the door, in plaintext without a context."""
     if context is None:
-        connection = http.client.HTTPConnection(door.address, INBOUND_PORT, timeout=PATIENCE_S)
+        connection = http.client.HTTPConnection(*door.at, timeout=PATIENCE_S)
     else:
-        connection = http.client.HTTPSConnection(door.address, INBOUND_PORT, timeout=PATIENCE_S, context=context)
+        connection = http.client.HTTPSConnection(*door.at, timeout=PATIENCE_S, context=context)
     try:
         connection.connect()
         uris = _uris(connection.sock)
@@ -89,7 +97,7 @@ def open_to_all(doors: Sequence[Door]) -> tuple[Parity, ...]:
 def closed(doors: Sequence[Door]) -> tuple[Parity, ...]:
     """Without a sidecar nothing listens at the inbound port of any host."""
     tries = _tries(doors, None)
-    wrong = [(door, answer.seen) for door, answer in tries if "ConnectionRefusedError" not in answer.seen]
+    wrong = [(door, answer.seen) for door, answer in tries if not answer.seen.startswith(NOBODY)]
     return (_proof(f"no sidecar: nobody listens on {INBOUND_PORT}", tries, wrong),)
 
 
@@ -104,7 +112,7 @@ def _tries(doors: Sequence[Door], context: ssl.SSLContext | None) -> Tries:
 def _refused(check: str, doors: Sequence[Door], context: ssl.SSLContext | None) -> Parity:
     tries = _tries(doors, context)
     wrong = [(door, answer.seen) for door, answer in tries if answer.outcome != "refused"]
-    return _proof(check, tries, wrong, f" ({SCOPE})")
+    return _proof(check, tries, wrong, f" ({doors[0].scope})" if doors else "")
 
 
 def _accepted(check: str, tries: Tries) -> Parity:

@@ -13,8 +13,8 @@ from ssl import SSLContext
 
 from harness.model.errors import EnvironmentFailure
 from harness.model.mesh import Traffic
-from harness.model.plan import INBOUND_PORT, OUTBOUND_PORT, PROBE_IDENTITY, Identity, Plan, replica_host
-from harness.model.platform import Deployment
+from harness.model.plan import PROBE_IDENTITY, Identity, Plan, replica_host
+from harness.model.platform import Deployment, Endpoint
 from harness.model.policy import Breaker, Ejection, Policies, Retry
 from harness.model.program import Program
 from harness.model.topology import Call, Service, Step, Topology
@@ -62,12 +62,12 @@ def with_outsider(plan: Plan) -> Plan:
 class Client:
     """Calls one after another, over one connection as long as that is kept. EnvironmentFailure if there is no answer at all."""
 
-    def __init__(self, address: str, port: int, context: SSLContext | None = None) -> None:
-        self._at = f"{address}:{port}"
+    def __init__(self, at: Endpoint, context: SSLContext | None = None) -> None:
+        self._at = f"{at[0]}:{at[1]}"
         if context is None:
-            self._connection = HTTPConnection(address, port, timeout=WITHIN_S)
+            self._connection = HTTPConnection(*at, timeout=WITHIN_S)
         else:
-            self._connection = HTTPSConnection(address, port, timeout=WITHIN_S, context=context)
+            self._connection = HTTPSConnection(*at, timeout=WITHIN_S, context=context)
 
     def call(
         self, callee: str, path: str = "/", headers: Mapping[str, str] | None = None, body: bytes | None = None
@@ -94,16 +94,17 @@ class Ground:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self._client = self._outbound()
+        self._clients = {callee: self._outbound(callee) for callee in SERVICES}
 
     def close(self) -> None:
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
 
     def call(
         self, callee: str, path: str = "/", headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Answered:
         """One call by the caller."""
-        return self._client.call(callee, path, headers, body)
+        return self._clients[callee].call(callee, path, headers, body)
 
     def fail(self, callee: str, errors: int) -> int:
         """Calls until so many have failed with 500, or in vain; how many did. A mesh has noticed by then."""
@@ -122,8 +123,8 @@ class Ground:
     def knock(self, callee: str, identity: str, path: str = "/") -> Answered:
         """One call to the callee's first sidecar from outside, with the certificate of that identity."""
         folder: Path = self.deployment.identity_dir(identity)
-        address = self.deployment.address(replica_host(callee, 0))
-        client = Client(address, INBOUND_PORT, client_context(folder, folder))
+        at = self.deployment.inbound(replica_host(callee, 0))
+        client = Client(at, client_context(folder, folder))
         try:
             return client.call(callee, path)
         finally:
@@ -147,11 +148,11 @@ class Ground:
         served = observe.served(self.deployment)
         return tuple(served[replica_host(callee, n)].requests for n in range(SERVICES[callee]))
 
-    def _outbound(self) -> Client:
-        return Client(self.deployment.address(self.deployment.plan.entry_host), OUTBOUND_PORT)
+    def _outbound(self, callee: str) -> Client:
+        return Client(self.deployment.outbound(self.deployment.plan.entry_host, callee))
 
     def _single(self, callee: str) -> Answered:
-        client = self._outbound()
+        client = self._outbound(callee)
         try:
             return client.call(callee)
         finally:

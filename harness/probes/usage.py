@@ -12,6 +12,16 @@ from harness.model.run import UnitUsage
 SAMPLE_EVERY_S = 1.0
 LOWEST_PRIORITY = 19
 SIZES = ("rss_bytes", "pss_bytes", "uss_bytes")
+COUNTERS = (
+    "cpu_ns",
+    "run_delay_ns",
+    "voluntary_switches",
+    "involuntary_switches",
+    "periods",
+    "throttled_periods",
+    "throttled_ns",
+    "oom_kills",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +100,10 @@ class WindowUsage:
             unit=name,
             role=unit.role,
             service=unit.service,
-            cpu_ns=last.cpu_ns - first.cpu_ns,
-            run_delay_ns=last.run_delay_ns - first.run_delay_ns,
             elapsed_ns=last.at_ns - first.at_ns,
-            voluntary_switches=last.voluntary_switches - first.voluntary_switches,
-            involuntary_switches=last.involuntary_switches - first.involuntary_switches,
             idle=_sizes(self._idle[name]),
             loaded=_sizes(self._loaded[name]),
+            **{each: getattr(last, each) - getattr(first, each) for each in COUNTERS},
         )
 
     def _sample(self) -> None:
@@ -117,4 +124,6 @@ class WindowUsage:
 
 
 def _sizes(usage: Usage) -> dict[str, int]:
-    return {size: getattr(usage, size) for size in SIZES}
+    """The working set is a container's only."""
+    working = {"working_set_bytes": usage.working_set_bytes} if usage.working_set_bytes else {}
+    return {size: getattr(usage, size) for size in SIZES} | working

@@ -70,7 +70,7 @@ def test_workloads_and_rules_are_whatever_is_registered(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("arms", "itsio"), "unknown mesh 'itsio': have baseline, builtin, envoy"),
+        (("arms", "itsio"), "unknown mesh 'itsio': have baseline, builtin, envoy, istio"),
         (("topologies", "nothing"), "unknown topology 'nothing': have chain-4, "),
         (("arms", "--svg", "x"), "--svg draws topologies, not arms: try `hoptax list topologies --svg x`"),
     ],

@@ -1,6 +1,7 @@
 """The contract of a mesh adapter: every installed mesh × every shipped topology × its optional features, alone and together.
 
-A new mesh is picked up by its entry point. What needs real processes is marked `system`.
+A new mesh is picked up by its entry point. What needs real processes is marked `system`. A mesh that refuses plain processes is
+asked for its plan for Kubernetes.
 """
 
 import builtins
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness import registry
+from harness.model.errors import UsageError
 from harness.model.mesh import API_VERSION, FEATURES, REQUIRED, Arm, Mesh, PlatformFacts, Traffic
 from harness.model.plan import INBOUND_PORT, PROBE_IDENTITY, REFERENCE, Plan, Unit, replica_host
 from harness.model.topology import Topology
@@ -34,6 +36,7 @@ TOPOLOGIES = {
     for name, path in registry.workload_files("topologies").items()
 }
 FACTS = PlatformFacts("process", interception=False)
+KUBERNETES = PlatformFacts("kubernetes", interception=True)
 ABSOLUTE_PATH = re.compile(r"(?<![\w.}*])/(?:bin|etc|home|opt|root|run|srv|tmp|usr|var|work)\b")
 CALLS = 12
 
@@ -58,6 +61,21 @@ ARMS = {
 }
 
 
+def _on_processes(arm: Arm) -> bool:
+    try:
+        arm.plan(TOPOLOGIES["pair"], Traffic(), FACTS)
+    except UsageError:
+        return False
+    return True
+
+
+ON_PROCESSES = {name for name in MESHES if _on_processes(Arm(registry.mesh(name), frozenset()))}
+
+
+def facts_for(arm: Arm) -> PlatformFacts:
+    return FACTS if arm.mesh.name in ON_PROCESSES else KUBERNETES
+
+
 def _all_but_one(arm: Arm) -> bool:
     """Whether it lacks something that it could have, and isn't about a single feature."""
     lacking = [feature for feature, support in arm.mesh.capabilities.items() if support == "optional"]
@@ -76,7 +94,7 @@ def topology(request: pytest.FixtureRequest) -> Topology:
 
 @pytest.fixture
 def plan(arm: Arm, topology: Topology) -> Plan:
-    return arm.plan(topology, Traffic(), FACTS)
+    return arm.plan(topology, Traffic(), facts_for(arm))
 
 
 @pytest.mark.parametrize("name", MESHES)
@@ -101,7 +119,7 @@ def test_planning_touches_nothing_and_repeats_itself(
         world.setattr(builtins, "open", touched)
         for clock in ("time", "time_ns", "monotonic", "monotonic_ns", "sleep"):
             world.setattr(time, clock, touched)
-        plans = [arm.plan(topology, Traffic(), FACTS) for _ in range(2)]
+        plans = [arm.plan(topology, Traffic(), facts_for(arm)) for _ in range(2)]
 
     assert plans[0] == plans[1]
 
@@ -139,7 +157,7 @@ def references(unit: Unit) -> Iterator[tuple[str, str]]:
         yield from ((match[1], match[2] or "") for match in REFERENCE.finditer(text))
 
 
-def test_references_can_be_resolved(plan: Plan) -> None:
+def test_references_can_be_resolved(arm: Arm, plan: Plan) -> None:
     declared = {identity.name for identity in plan.identities}
     for unit in plan.units:
         for kind, name in references(unit):
@@ -149,8 +167,37 @@ def test_references_can_be_resolved(plan: Plan) -> None:
                 "authority": unit.role == "control" and not name,
                 "secret": bool(name),
                 "dir": not name,
+                "namespace": not name and facts_for(arm) is KUBERNETES,
             }
             assert known.get(kind), f"{unit.name}: ${{{kind}.{name}}}"
+
+
+def test_manifests_ask_only_for_what_a_platform_has(plan: Plan) -> None:
+    wanted = plan.kubernetes
+    if wanted is None:
+        return
+    for manifest in (*wanted.before, *wanted.manifests):
+        asked = {(match[1], match[2] or "") for match in REFERENCE.finditer(manifest.content)}
+        declared = {identity.name for identity in plan.identities}
+        for kind, name in asked:
+            known = {"namespace": not name, "identity": name in declared, "authority": bool(name), "secret": bool(name)}
+            assert known.get(kind), f"{manifest.name}: ${{{kind}.{name}}}"
+        assert ("authority", "") not in asked
+        assert plan.issuer is not None or "authority" not in dict(asked)
+
+
+def test_what_a_mesh_brings_is_where_the_platform_looks_for_it(plan: Plan) -> None:
+    brought = [(unit, unit.brought) for unit in plan.units if unit.brought]
+    hosts = {unit.host for unit in plan.units if unit.role == "app"}
+
+    for unit, found in brought:
+        assert (unit.args, unit.files) == ((), ()), f"{unit.name} is started by its mesh"
+        assert found.container
+        if unit.role == "sidecar":
+            assert (found.workload, found.namespace) == (unit.host, "")
+            assert unit.host in hosts
+        else:
+            assert found.namespace or unit.host not in hosts
 
 
 def test_a_plan_holds_no_path_of_a_machine(plan: Plan) -> None:
@@ -181,7 +228,9 @@ def test_with_mtls_every_sidecar_proves_an_identity_and_the_probes_have_one(arm:
 def test_apps_are_the_same_in_every_arm_but_for_where_they_send(arm: Arm, topology: Topology) -> None:
     def apps(of: Arm) -> dict[str, object]:
         return {
-            unit.name: application(unit) for unit in of.plan(topology, Traffic(), FACTS).units if unit.role == "app"
+            unit.name: application(unit)
+            for unit in of.plan(topology, Traffic(), facts_for(of)).units
+            if unit.role == "app"
         }
 
     assert apps(arm) == apps(ARMS["baseline"])
@@ -202,7 +251,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPlatfo
         yield ProcessPlatform(supervised, addresses, placement, folder / "authority")
 
 
-@pytest.fixture(params=sorted(arm.id for arm in ARMS.values() if not _all_but_one(arm)))
+@pytest.fixture(
+    params=sorted(arm.id for arm in ARMS.values() if arm.mesh.name in ON_PROCESSES and not _all_but_one(arm))
+)
 def started(request: pytest.FixtureRequest) -> Arm:
     """Each feature alone and all of them: starting also all but one shows nothing more, and takes minutes."""
     return ARMS[request.param]

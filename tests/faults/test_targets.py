@@ -114,6 +114,12 @@ def test_without_such_a_fault_the_plan_is_the_arms_own(arm: str) -> None:
     assert plan_with(registry.arm(arm), topology(), Traffic(), FACTS, [spec("c-0")]) == plan(arm)
 
 
+def test_an_interposer_is_refused_where_sidecars_would_go_past_it() -> None:
+    facts = PlatformFacts("kubernetes", interception=True)
+    with pytest.raises(UsageError, match="fault kind latency needs a relay before c-0, and on the platform kubernetes"):
+        plan_with(registry.arm("baseline"), topology(), Traffic(), facts, [spec("b>c", "latency"), spec("c-0")])
+
+
 def test_every_replica_has_its_own() -> None:
     edited = wired("envoy", topology("replicas"), "a>b")
     assert [unit.name for unit in edited.units if unit.name.endswith("-wire")] == ["b-0-wire", "b-1-wire", "b-2-wire"]

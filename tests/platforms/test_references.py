@@ -17,15 +17,16 @@ UNIT = Unit(
     args=("--to", "${address.b-0}:15006"),
     files=(File("one.json", '{"a": "${identity.a-0}/key.pem", "b": "${dir}", "c": "$HOME {x} ${A}"}', private=True),),
     environment=(("TOKEN", "${secret.a-0}"),),
+    identity="spiffe://here/ns/${namespace}/sa/a",
 )
-KNOWN = {"address.b-0": "127.0.0.9", "identity.a-0": "ids", "dir.": "here", "secret.a-0": "s3"}
+KNOWN = {"address.b-0": "127.0.0.9", "identity.a-0": "ids", "dir.": "here", "secret.a-0": "s3", "namespace.": "n7"}
 
 
 def found_in(known: Mapping[str, str]) -> Lookup:
     return lambda kind, name: known.get(f"{kind}.{name}")
 
 
-def test_references_in_arguments_files_and_environment_are_replaced_and_nothing_else() -> None:
+def test_references_in_all_of_a_units_texts_are_replaced_and_nothing_else() -> None:
     resolved = resolve_unit(UNIT, found_in(KNOWN))
 
     assert resolved.args == ("--to", "127.0.0.9:15006")
@@ -33,6 +34,7 @@ def test_references_in_arguments_files_and_environment_are_replaced_and_nothing_
         File("one.json", '{"a": "ids/key.pem", "b": "here", "c": "$HOME {x} ${A}"}', private=True),
     )
     assert resolved.environment == (("TOKEN", "s3"),)
+    assert resolved.identity == "spiffe://here/ns/n7/sa/a"
     assert resolved.name == UNIT.name
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from harness.model.plan import OBSERVE_PORT, Plan, Unit
-from harness.model.platform import Deployment
+from harness.model.plan import INBOUND_PORT, OBSERVE_PORT, OUTBOUND_PORT, Plan, Unit
+from harness.model.platform import Deployment, Endpoint
 from harness.model.program import Program
 
 APP = Program("app", module="app")
@@ -23,6 +23,13 @@ class FakeDeployment:
 
     def address(self, host: str) -> str:
         return self._addresses[host]
+
+    def inbound(self, host: str) -> Endpoint:
+        return self._addresses[host], INBOUND_PORT
+
+    def outbound(self, host: str, callee: str) -> Endpoint:
+        del callee
+        return self._addresses[host], OUTBOUND_PORT
 
     def entry_url(self) -> str:
         return f"http://{self._addresses[self.plan.entry_host]}:{self.plan.entry_port}"

@@ -2,16 +2,15 @@
 
 import json
 import time
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from harness.model.plan import Plan
-from harness.model.platform import Deployment, RunningUnit
+from harness.model.plan import Plan, Unit
+from harness.model.platform import Deployment
 from harness.probes import parity_log
 from harness.probes.parity_log import CALLS, PATH, Lines
+from tests.probes.fake import APP, app
 
 PEER = "spiffe://hoptax.local/ns/default/sa/caller"
 
@@ -80,20 +79,21 @@ def test_without_it_nothing_is_written() -> None:
 
 
 class Logged:
-    """What is used of a deployment."""
+    """What is used of a deployment: units, and what each wrote."""
 
-    def __init__(self, *units: RunningUnit) -> None:
-        self.plan = Plan((), entry_host="caller-0")
-        self.units = {unit.name: unit for unit in units}
+    def __init__(self, written: dict[Unit, str]) -> None:
+        self.plan = Plan(tuple(written), entry_host="caller-0")
+        self._written = {unit.name: text for unit, text in written.items()}
+
+    def log(self, unit: str) -> str:
+        return self._written[unit]
 
 
-def test_lines_are_told_apart_from_other_output_and_by_where_they_lie(tmp_path: Path) -> None:
-    log = tmp_path / "log"
+def test_lines_are_told_apart_from_other_output_and_by_where_they_lie() -> None:
     others = ["starting", json.dumps(line("outbound", path="/")), f"half a line {PATH}"]
-    log.write_text("\n".join([*others, json.dumps(line("outbound")), json.dumps(line("inbound"))]))
-    unit = RunningUnit("caller-0-sidecar", "sidecar", "caller", "caller-0", "127.86.0.1", 1, log)
-    app = replace(unit, name="caller-0", role="app")
+    text = "\n".join([*others, json.dumps(line("outbound")), json.dumps(line("inbound"))])
+    sidecar = Unit("caller-0-sidecar", "sidecar", "caller-0", APP)
 
-    found = parity_log.read(cast("Deployment", Logged(unit, app)))
+    found = parity_log.read(cast("Deployment", Logged({sidecar: text, app("caller-0"): text})))
 
     assert {side: len(each) for side, each in found.items()} == {"outbound": 1, "caller-0-sidecar": 2}

@@ -20,7 +20,7 @@ from meshes.identity.names import spiffe_id
 from meshes.identity.program import ISSUER
 
 ADDRESS = "127.86.8.1"
-DOOR = Door("b-0-sidecar", ADDRESS, "b", spiffe_id("b"))
+DOOR = Door("b-0-sidecar", (ADDRESS, INBOUND_PORT), "b", spiffe_id("b"))
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 

@@ -1,0 +1,78 @@
+"""The stage of a run in a cluster: the platform kubernetes, the engine in a pod, and what was found out about the nodes."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from harness.load.accounts import clock_domain
+from harness.load.clocks import Exchange, bounded
+from harness.load.control import Engine
+from harness.model.errors import EnvironmentFailure, UsageError
+from harness.model.mesh import Traffic
+from harness.model.platform import Placement
+from harness.model.run import Load, WorkerClock
+from harness.platforms.addresses import AddressBlock
+from harness.platforms.cluster import Cluster, Target
+from harness.platforms.kubernetes import KubernetesPlatform
+from harness.trial import Bench
+
+CARRIER = (sys.executable, "-m", "harness.load.carrier", "carry")
+LEAD_MORE_NS = 200_000_000
+"""A start goes through the API server and the kubelet to the engine."""
+EXCHANGES = 20
+
+
+@contextmanager
+def cluster_stage(target: Target, placement: Placement) -> Iterator[tuple[Bench, dict[str, Any]]]:  # Any: JSON values
+    """A bench in the cluster, and its facts; leaving removes everything that was made there."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hoptax-") as folder,
+        AddressBlock() as addresses,
+        Cluster(target, f"{target.prefix}-{token_hex(4)}") as cluster,
+    ):
+        clock = same_clock(cluster)
+        platform = KubernetesPlatform(cluster, addresses, placement, Path(folder) / "authority")
+        bench = Bench(
+            platform,
+            placement,
+            Traffic(),
+            Path(folder),
+            engine=lambda load, _cpus: engine(platform, load),
+            lead_more_ns=LEAD_MORE_NS,
+        )
+        yield bench, {"cluster": cluster.facts() | {"clock": asdict(clock)}}
+
+
+def engine(platform: KubernetesPlatform, load: Load) -> Engine:
+    """The engine in the pod of the load, for the deployment that runs now. It shares CPUs with the system under test."""
+    if load.workload.name:
+        raise UsageError(
+            f"load {load.workload.name!r} is a locustfile: on the platform kubernetes only hoptax's own open loop drives load; "
+            "use --platform process"
+        )
+    if platform.running is None:
+        raise RuntimeError("an engine is asked for while nothing runs")
+    return Engine((), command=(*CARRIER, platform.running.load_url(), *platform.engine_command()))
+
+
+def same_clock(cluster: Cluster) -> WorkerClock:
+    """How far the clock in the cluster may be from ours. EnvironmentFailure unless they are one: stamps of both are compared."""
+    exchanges, boot_id = [], ""
+    for _ in range(EXCHANGES):
+        asked_ns = time.monotonic_ns()
+        told = cluster.tunnel.ask("clock")
+        exchanges.append(Exchange(asked_ns, int(told["monotonic_ns"]), time.monotonic_ns()))
+        boot_id = str(told["boot_id"])
+    clock = bounded(0, boot_id, exchanges)
+    if boot_id != clock_domain().boot_id or not clock.offset_low_ns <= 0 <= clock.offset_high_ns:
+        raise EnvironmentFailure(
+            f"the nodes of this cluster have another clock than this machine (boot id {boot_id}): run hoptax on the machine that "
+            "carries the cluster, as with kind"
+        )
+    return clock
