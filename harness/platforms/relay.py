@@ -25,6 +25,7 @@ class Relay:
         self._other = other
         self._peers: dict[int, asyncio.StreamWriter] = {}
         self._ended: dict[int, asyncio.Event] = {}
+        self._over = False
 
     async def run(self) -> None:
         """Until the pipe ends; ValueError if what comes is not of this protocol."""
@@ -34,6 +35,7 @@ class Relay:
                 for frame in decoder.feed(data):
                     self._take(frame)
         finally:
+            self._over = True
             for channel in tuple(self._peers):
                 self._reset(channel)
 
@@ -43,12 +45,16 @@ class Relay:
             self._writer.write(encode(frame))
 
     def expect(self, channel: int, writer: asyncio.StreamWriter) -> None:
-        """Frames of this channel are for this connection from now on."""
+        """Frames of this channel are for this connection from now on; it is reset if none can come any more."""
         self._peers[channel], self._ended[channel] = writer, asyncio.Event()
+        if self._over:
+            self._reset(channel)
 
     async def carry(self, channel: int, reader: asyncio.StreamReader) -> None:
-        """Carry an expected connection until both directions have ended."""
-        ended, writer = self._ended[channel], self._peers[channel]
+        """Carry an expected connection until both directions have ended; nothing if it was reset meanwhile."""
+        ended, writer = self._ended.get(channel), self._peers.get(channel)
+        if ended is None or writer is None:
+            return
         try:
             while data := await reader.read(READ_BYTES):
                 self.send(Frame(DATA, channel, data))
@@ -62,7 +68,6 @@ class Relay:
             self.send(Frame(RESET, channel))
         finally:
             self._reset(channel)
-            self._ended.pop(channel, None)
 
     def _take(self, frame: Frame) -> None:
         peer = self._peers.get(frame.channel)
@@ -85,8 +90,8 @@ class Relay:
     def _reset(self, channel: int) -> None:
         """A connection that was refused or reset over there must see no orderly end here."""
         peer = self._peers.pop(channel, None)
-        if channel in self._ended:
-            self._ended[channel].set()
+        if (ended := self._ended.pop(channel, None)) is not None:
+            ended.set()
         if peer is not None:
             with suppress(OSError, AttributeError):
                 peer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

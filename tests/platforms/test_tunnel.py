@@ -135,6 +135,16 @@ def test_an_agent_that_dies_fails_requests_at_once_and_resets_connections(here: 
             tunnel.ask("clock")
 
 
+def test_a_connection_that_comes_after_the_agent_died_is_reset(here: str) -> None:
+    with echo() as there, Tunnel(AGENT) as tunnel:
+        tunnel.open_doors({(here, 8080): there})
+        os.kill(tunnel.pid, signal.SIGKILL)
+        with pytest.raises(EnvironmentFailure, match="it has ended"):
+            tunnel.ask("clock")
+        with pytest.raises(ConnectionResetError), socket.create_connection((here, 8080), WITHIN_S) as client:
+            client.recv(1)
+
+
 def test_a_command_that_is_no_agent_breaks_the_tunnel_off() -> None:
     broken = pytest.raises(EnvironmentFailure, match="it broke off: no frame begins with b'error: pods")
     with Tunnel(("echo", "error: pods hoptax-agent not found")) as tunnel, broken:
