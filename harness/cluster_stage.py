@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,9 +16,11 @@ from harness.load.control import Engine
 from harness.model.errors import EnvironmentFailure, UsageError
 from harness.model.mesh import Traffic
 from harness.model.platform import Placement
+from harness.model.program import Program
 from harness.model.run import Load, WorkerClock
 from harness.platforms.addresses import AddressBlock
 from harness.platforms.cluster import Cluster, Target
+from harness.platforms.in_image import Described, ask, described
 from harness.platforms.kubernetes import KubernetesPlatform
 from harness.trial import Bench
 
@@ -29,8 +31,10 @@ EXCHANGES = 20
 
 
 @contextmanager
-def cluster_stage(target: Target, placement: Placement) -> Iterator[tuple[Bench, dict[str, Any]]]:  # Any: JSON values
-    """A bench in the cluster, and its facts; leaving removes everything that was made there."""
+def cluster_stage(
+    target: Target, placement: Placement, programs: Mapping[str, Sequence[Program]]
+) -> Iterator[tuple[Bench, dict[str, list[Described]], dict[str, Any]]]:  # Any: JSON values
+    """A bench in the cluster, what runs there of each arm's `programs`, and its facts; leaving removes everything that was made there."""
     with (
         tempfile.TemporaryDirectory(prefix="hoptax-") as folder,
         AddressBlock() as addresses,
@@ -46,7 +50,13 @@ def cluster_stage(target: Target, placement: Placement) -> Iterator[tuple[Bench,
             engine=lambda load, _cpus: engine(platform, load),
             lead_more_ns=LEAD_MORE_NS,
         )
-        yield bench, {"cluster": cluster.facts() | {"clock": asdict(clock)}}
+        yield bench, _programs(cluster, programs), {"cluster": cluster.facts() | {"clock": asdict(clock)}}
+
+
+def _programs(cluster: Cluster, programs: Mapping[str, Sequence[Program]]) -> dict[str, list[Described]]:
+    wanted = {program for each in programs.values() for program in each}
+    inside = ask(cluster.exec(cluster.load_pod, "load"), cluster.target.image, wanted)
+    return {arm: described(each, dict(cluster.target.mesh_images), inside) for arm, each in programs.items()}
 
 
 def engine(platform: KubernetesPlatform, load: Load) -> Engine:

@@ -69,6 +69,12 @@ def arm(text: str) -> Arm:
     return Arm(adapter, asked | always)
 
 
+def mesh_images() -> dict[str, str]:
+    """The image in which a cluster has a program of a mesh's own, by the program's name."""
+    every = (program for name in mesh_names() for program in mesh(name).programs)
+    return {program.name: program.image for program in every if program.image}
+
+
 def fault_names() -> tuple[str, ...]:
     """Every kind of fault that is installed, sorted."""
     return tuple(sorted(_points("faults")))

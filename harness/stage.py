@@ -17,7 +17,6 @@ from harness.manifest import Facts
 from harness.model.mesh import Arm, Traffic
 from harness.model.plan import Plan
 from harness.model.platform import Placement
-from harness.model.program import Program
 from harness.platforms import programs
 from harness.platforms.addresses import AddressBlock
 from harness.platforms.cluster import Target
@@ -42,10 +41,10 @@ def stage(arms: Iterable[Arm], spin_s: float = 0.0, target: Target | None = None
         return
     cpus = tuple(sorted(os.sched_getaffinity(0)))
     placement = Placement(cpus, cpus)
-    facts = _facts(tuple(arms), placement, spin_s)
-    with cluster_stage(target, placement) as (bench, around):
+    facts = _facts(placement, spin_s)
+    with cluster_stage(target, placement, {arm.id: arm.mesh.programs for arm in arms}) as (bench, described, around):
         surroundings = {**facts.surroundings, **around}
-        yield bench, replace(facts, platform=bench.platform.name, surroundings=surroundings)
+        yield bench, replace(facts, platform=bench.platform.name, surroundings=surroundings, programs=described)
 
 
 @contextmanager
@@ -53,7 +52,8 @@ def _process_stage(arms: tuple[Arm, ...], spin_s: float) -> Iterator[tuple[Bench
     """The harness moves to the load's CPUs; leaving ends all units and removes the folder."""
     before = os.sched_getaffinity(0)
     placement = place(sorted(before), core_of)
-    facts = _facts(arms, placement, spin_s)
+    described = {arm.id: [programs.describe(program) for program in arm.mesh.programs] for arm in arms}
+    facts = replace(_facts(placement, spin_s), programs=described)
     with (
         AddressBlock() as addresses,
         Supervised(Path(tempfile.mkdtemp(prefix="hoptax-")), [addresses.fileno()]) as supervised,
@@ -67,11 +67,12 @@ def _process_stage(arms: tuple[Arm, ...], spin_s: float) -> Iterator[tuple[Bench
             os.sched_setaffinity(0, before)
 
 
-def check_programs(arms: Iterable[Arm]) -> None:
-    """EnvironmentFailure, before anything is made, if a program of these arms is missing."""
+def check_programs(arms: Iterable[Arm], target: Target | None = None) -> None:
+    """EnvironmentFailure, before anything is made, if a program of these arms is missing that this machine has to have."""
     for arm in arms:
         for program in arm.mesh.programs:
-            programs.command(program)
+            if target is None or not program.image:
+                programs.command(program)
 
 
 def dry_plans(
@@ -96,8 +97,7 @@ def _units(plan: Plan) -> list[dict[str, Any]]:  # Any: JSON values
     ]
 
 
-def _facts(arms: tuple[Arm, ...], placement: Placement, spin_s: float) -> Facts:
-    described = {arm.id: [programs.describe(program) for program in _programs(arm)] for arm in arms}
+def _facts(placement: Placement, spin_s: float) -> Facts:
     found, around = machine.facts(), surroundings.gather(placement, spin_s)
     return Facts(
         instrument=version("hoptax"),
@@ -105,11 +105,7 @@ def _facts(arms: tuple[Arm, ...], placement: Placement, spin_s: float) -> Facts:
         placement=placement,
         machine=found,
         machine_class=machine.machine_class(found),
-        programs=described,
+        programs={},
         surroundings=asdict(around),
         warnings=tuple(diagnosis.warnings(diagnosis.judge(around))),
     )
-
-
-def _programs(arm: Arm) -> tuple[Program, ...]:
-    return tuple(arm.mesh.programs)

@@ -15,6 +15,7 @@ from harness.model.plan import Plan
 from harness.model.program import Program
 from harness.model.topology import Topology
 from harness.platforms import addresses
+from harness.platforms.cluster import Target
 
 
 class Ghost:
@@ -87,3 +88,10 @@ def test_a_missing_program_is_found_before_anything_is_made(temporary: Path) -> 
         pytest.fail("no stage")
 
     assert list(temporary.iterdir()) == []
+
+
+def test_a_program_that_a_cluster_has_as_an_image_is_not_needed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ghost, "programs", (Program("no-such-program", image="vendor/image:1"),))
+    with pytest.raises(EnvironmentFailure, match="no-such-program"):
+        stage.check_programs([Arm(GHOST, frozenset())])
+    stage.check_programs([Arm(GHOST, frozenset())], Target(image="ours:1"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.commands.where import quantities, target
+from harness.commands.where import images, quantities, target
 from harness.model.errors import UsageError
 from harness.platforms.places import Resources
 
@@ -34,3 +34,19 @@ def test_a_cluster_gets_what_was_said_and_our_defaults() -> None:
 def test_what_is_no_list_of_quantities_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError, match=r"e\.g\. cpu=100m,memory=64Mi"):
         quantities(text)
+
+
+def test_images_of_meshes_are_pairs() -> None:
+    assert images(" envoy=registry:5000/envoy:v1 ,") == (("envoy", "registry:5000/envoy:v1"),)
+    assert images("") == ()
+
+
+@pytest.mark.parametrize("text", ["envoy", "envoy=", "=registry/envoy:v1"])
+def test_what_is_no_list_of_images_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError, match=r"write NAME=IMAGE, e\.g\. envoy=registry/envoy:v1"):
+        images(text)
+
+
+def test_an_image_that_no_mesh_runs_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="unknown mesh image 'envy': have envoy"):
+        images("envy=registry/envoy:v1")

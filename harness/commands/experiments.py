@@ -119,7 +119,7 @@ def measure(
 ) -> Path:
     """The folder of a new result; `extra` is added to its manifest, `check` may refuse the machine before anything is measured."""
     started = datetime.now(UTC)
-    check_programs(experiment.arms)
+    check_programs(experiment.arms, where)
     result = store.create(out, experiment.name, started, secrets.token_hex(2))
     with alone(result.path), _kept(result), stage(experiment.arms, SPIN_S, where) as (bench, facts):
         check(bench, facts)
@@ -133,7 +133,7 @@ def measure(
 def resume_into(experiment: Experiment, path: Path, where: Target | None = None) -> None:
     """Go on with a result that was cut off, after the last round that is complete; UsageError if it isn't this experiment's."""
     manifest, utc, result = begun(path), datetime.now(UTC).isoformat(timespec="seconds"), store.ResultDir(path)
-    check_programs(experiment.arms)
+    check_programs(experiment.arms, where)
     with alone(path), _kept(result), stage(experiment.arms, SPIN_S, where) as (bench, facts):
         if manifest is None:
             clear(path, ())

@@ -50,7 +50,7 @@ def up(
     for note in chosen.notes:
         typer.echo(f"warning: {note}", err=True)
     asked = _one(arm)
-    check_programs((asked,))
+    check_programs((asked,), where)
     with stage((asked,), target=where) as (bench, _):
         plan = asked.plan(chosen, Traffic(), bench.platform.facts)
         with bench.platform.launch(plan, bench.workspace / "up") as deployment:

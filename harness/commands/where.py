@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from harness import registry
 from harness.model.errors import UsageError, unknown
 from harness.platforms.cluster import Target
 from harness.platforms.places import Resources
@@ -70,10 +71,13 @@ _REQUESTS = Resources().requests
 
 
 def images(text: str) -> tuple[tuple[str, str], ...]:
-    """`envoy=registry/envoy:v1,…` in pairs. UsageError for what is no such list."""
+    """`envoy=registry/envoy:v1,…` in pairs. UsageError for what is no such list, or a name that no mesh has an image for."""
     pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
     if wrong := ["".join(pair) for pair in pairs if not all(pair)]:
         raise UsageError(f"{wrong[0]!r} in {text!r}: write NAME=IMAGE, e.g. envoy=registry/envoy:v1")
+    known = registry.mesh_images()
+    if strangers := [name for name, _, _ in pairs if name not in known]:
+        raise unknown("mesh image", strangers[0], known)
     return tuple((name, image) for name, _, image in pairs)
 
 

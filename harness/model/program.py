@@ -11,6 +11,7 @@ class Program:
     `hint` tells the user how to get the program when it is missing.
     `version_args` make the program print its version ("" = not asked).
     `root` is a folder whose packages a module is taken from instead of the installed ones: another checkout.
+    `image` is where a cluster has it from, unless the user names another; then this machine doesn't need it.
     """
 
     name: str
@@ -21,3 +22,4 @@ class Program:
     version_args: tuple[str, ...] = ()
     hint: str = ""
     root: str = ""
+    image: str = ""

