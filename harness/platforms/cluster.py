@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,6 +14,7 @@ from harness.platforms import instruments, ownership, pods
 from harness.platforms.kubectl import Json, Kubectl
 from harness.platforms.manifests import namespace
 from harness.platforms.places import Resources, Where
+from harness.platforms.reaper import Reaped
 from harness.platforms.tunnel import Tunnel
 
 READY_WITHIN_S = 60.0
@@ -94,7 +93,7 @@ class Cluster:
         self.nodes = self.kubectl.items("nodes")
         self.scheduling = schedule(self.nodes)
         with ExitStack() as stack:
-            stack.enter_context(_Reaped(self.kubectl, ownership.of_run(self.run)))
+            stack.enter_context(Reaped(self.kubectl, ownership.of_run(self.run)))
             self._make_instruments()
             self.load_pod = self._load_pod()
             self.tunnel = stack.enter_context(Tunnel(self.exec(instruments.AGENT, "agent", *instruments.SERVE)))
@@ -156,7 +155,8 @@ class Cluster:
                 return f"there is no pod {name}"
             if why := pods.hopeless(pod):
                 raise EnvironmentFailure(
-                    f"{why}; is image {self.target.image} in the cluster (`kind load docker-image`)?"
+                    f"{why}; is image {self.target.image} in the cluster? Otherwise make images, hoptax cluster load "
+                    "build/images/all.tar, and give --image as build/images/all.json has it"
                 )
             if not pods.runs(pod, container):
                 return pods.waits_for(pod) or f"pod {name} doesn't run yet"
@@ -170,30 +170,6 @@ class Cluster:
         if found is None:
             raise EnvironmentFailure(f"the pod of job {instruments.LOAD} has vanished: who removes pods there?")
         return pods.name(found)
-
-
-class _Reaped:
-    """Removes everything of the run at the end; if the harness is killed before, a process that outlives it does."""
-
-    def __init__(self, kubectl: Kubectl, selector: str) -> None:
-        self._kubectl, self._selector = kubectl, selector
-
-    def __enter__(self) -> Self:
-        words = (self._kubectl.context, self._kubectl.kubeconfig, self._selector)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.platforms.reaper", *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        ownership.remove(self._kubectl, self._selector)
-        self._process.communicate(b"removed\n")
 
 
 def _node(node: Json) -> Json:
