@@ -1,6 +1,6 @@
 # Both user commands (bench, test) do all their set-up in .venv; a stamp named after the pins' digest says what is installed.
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-kind test check format e2e images istio-images kind-image trust benchmarks lock clean
+.PHONY: help bench bench-kind test check format e2e e2e-cluster images istio-images kind-image trust benchmarks lock clean
 PYTHON ?= python3
 TESTERS ?= logical
 BIN := .venv/bin
@@ -50,6 +50,9 @@ format: $(DEV) ## rewrite the code in the house format
 
 e2e: $(DEV) ## slow lane: whole experiments
 	$(BIN)/python -m pytest -m e2e
+
+e2e-cluster: $(DEV) ## slow lane: what needs a kind cluster (with what make kind-image images istio-images built)
+	PATH=$(CURDIR)/build/kind/bin:$(CURDIR)/build/istio:$$PATH $(BIN)/python -m pytest -m e2e tests/e2e/test_cluster.py
 
 images: $(BENCH) ## the images that run in a cluster, without a registry (Debian 12; about two minutes)
 	$(BIN)/python -m fixtures.images.build
