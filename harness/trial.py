@@ -116,6 +116,7 @@ def run_trial(
         samples=usage.samples(),
         faults=injections,
         take=trial.take,
+        platform_cpu_ns=usage.platform_ns(),
     )
     return judged(run, report.rows), report.rows
 

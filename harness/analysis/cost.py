@@ -65,6 +65,9 @@ def _cpu(run: Run, cores: int) -> Iterator[Reading]:
         yield Reading(metric, None, _NO_MACHINE)
     else:
         yield Reading(metric, cpu_s_per_1000(busy * cores * _window_ns(run), done), note)
+    for name, used_ns in sorted(run.platform_cpu_ns.items()):
+        metric = Metric("machine", name, "cpu_s_per_1000_requests", "mean", "s", "cost")
+        yield Reading(metric, cpu_s_per_1000(used_ns, done), note)
 
 
 def _utilisation(run: Run, cores: int) -> Iterator[Reading]:

@@ -134,6 +134,10 @@ class Deployment(Protocol):
         """(busy, all) CPU time of the CPUs of `placement.system` since boot, kernel work that belongs to no process included."""
         ...
 
+    def platform_cpu_ns(self) -> Mapping[str, int]:
+        """CPU time until now of what carries the units and is none of them, by name (`kubernetes`); empty if nothing does."""
+        ...
+
     def check(self) -> None:
         """Raises EnvironmentFailure, with the last log lines, if a unit died."""
         ...

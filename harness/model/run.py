@@ -150,6 +150,7 @@ class Run:
     """One arm under one load for one window, in one round. `rows` is the Parquet file beside it.
 
     `take` counts from 1: the window was measured again for each one before, which the load generator had spoiled.
+    `platform_cpu_ns` is of what carried the units and is none of them, by name, on the node of the system under test.
     """
 
     id: str
@@ -173,3 +174,4 @@ class Run:
     rows: str = ""
     faults: tuple[Injection, ...] = ()
     take: int = 1
+    platform_cpu_ns: dict[str, int] = field(default_factory=dict)

@@ -95,6 +95,7 @@ class Cluster:
         with ExitStack() as stack:
             stack.enter_context(Reaped(self.kubectl, ownership.of_run(self.run)))
             self._make_instruments()
+            self._instruments = self._instrument_pods()
             self.load_pod = self._load_pod()
             self.tunnel = stack.enter_context(Tunnel(self.exec(instruments.AGENT, "agent", *instruments.SERVE)))
             self._stack = stack.pop_all()
@@ -128,6 +129,13 @@ class Cluster:
             "mesh_images": dict(self.target.mesh_images),
             "resources": self.target.resources.document(),
         }
+
+    def instruments_cpu_ns(self) -> int:
+        """What agent and load used until now on the node of the system under test."""
+        there = [pod for pod in self._instruments if pods.node(pod) == self.scheduling.system]
+        ids = [pods.container_id(pod, str(pod["spec"]["containers"][0]["name"])) for pod in there]
+        answer = self.tunnel.ask("containers", ids=ids, memory=False)
+        return sum(int(answer[each]["cpu_ns"]) for each in ids)
 
     def wait(self, ready: Callable[[], str], within_s: float, what: str) -> None:
         """Until `ready` says "" ; EnvironmentFailure with what it says after `within_s`."""
@@ -166,7 +174,7 @@ class Cluster:
         return self.kubectl.items("pods", f"--namespace={self.target.prefix}")
 
     def _load_pod(self) -> str:
-        found = pods.of_workload(self._instrument_pods(), instruments.LOAD)
+        found = pods.of_workload(self._instruments, instruments.LOAD)
         if found is None:
             raise EnvironmentFailure(f"the pod of job {instruments.LOAD} has vanished: who removes pods there?")
         return pods.name(found)

@@ -23,6 +23,8 @@ from harness.platforms.tunnel import Door
 PODS_WITHIN_S = 60.0
 GONE_WITHIN_S = 30.0
 POLL_S = 0.02
+KUBERNETES = "kubernetes"
+"""Kubelet, container runtime, and the pods of kube-system."""
 Json = dict[str, Any]  # Any: JSON values
 
 
@@ -101,6 +103,13 @@ class PodDeployment:
 
     def machine_cpu_ns(self) -> tuple[int, int]:
         return counters.machine_cpu_ns(self.placement.system, self._cluster.tunnel.ask("stat"))
+
+    def platform_cpu_ns(self) -> Mapping[str, int]:
+        """Kubernetes itself is the node's, less what the units and the instrument's pods there used."""
+        unit = next(iter(self.units))
+        _, node_ns, _ = self.disturb.shares(unit)
+        ours_ns = sum(self.disturb.usage(name, memory=False).cpu_ns for name in self.units)
+        return {KUBERNETES: node_ns - ours_ns - self._cluster.instruments_cpu_ns()}
 
     def check(self) -> None:
         now = {pods.name(pod): pod for pod in self._all_pods()}

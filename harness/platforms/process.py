@@ -173,6 +173,9 @@ class ProcessDeployment:
             self.check()
             raise EnvironmentFailure(f"what unit {unit!r} uses can't be read: {error}; is /proc restricted?") from error
 
+    def platform_cpu_ns(self) -> Mapping[str, int]:
+        return {}
+
     def machine_cpu_ns(self) -> tuple[int, int]:
         return counters.machine_cpu_ns(self.placement.system, Path("/proc/stat").read_text())
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ COUNTERS = (
 class _Edge:
     units: dict[str, Usage]
     machine_ns: tuple[int, int]
+    platform_ns: Mapping[str, int]
 
 
 class WindowUsage:
@@ -79,6 +81,11 @@ class WindowUsage:
         first, last = self._edges()
         return last.machine_ns[0] - first.machine_ns[0], last.machine_ns[1] - first.machine_ns[1]
 
+    def platform_ns(self) -> dict[str, int]:
+        """CPU time inside the window of what carried the units and is none of them, by name."""
+        first, last = self._edges()
+        return {name: last.platform_ns[name] - first.platform_ns[name] for name in first.platform_ns}
+
     def samples(self) -> list[dict[str, Any]]:
         """One entry a second: `at_ns` and `cpu_ns` of each unit since the window began."""
         return self._samples
@@ -89,7 +96,8 @@ class WindowUsage:
         return self._first, self._last
 
     def _edge(self) -> _Edge:
-        return _Edge(self._read(memory=False), self._deployment.machine_cpu_ns())
+        units = self._read(memory=False)
+        return _Edge(units, self._deployment.machine_cpu_ns(), self._deployment.platform_cpu_ns())
 
     def _read(self, *, memory: bool) -> dict[str, Usage]:
         return {name: self._deployment.usage(name, memory=memory) for name in self._deployment.units}

@@ -83,10 +83,20 @@ def _stacks(figures: Figures, costs: Sequence[tuple[str, dict[str, float]]], uni
 def _cpu_table(figures: Figures, roles: Sequence[str]) -> Html:
     metric = "cpu_s_per_1000_requests"
     asked = [(role, Subject("role", role, metric, "mean")) for role in (*roles, TOTAL)]
+    asked += [(_carrier(name), Subject("machine", name, metric, "mean")) for name in _carriers(figures, metric)]
     asked.append(("these CPUs in all", Subject("machine", SYSTEM, metric, "mean")))
     rows = list(_rows(figures, [("all roles" if label == TOTAL else label, subject) for label, subject in asked]))
     caption = "CPU per 1,000 requests, with 95 % intervals; “these CPUs in all” also holds kernel work that belongs to no process"
     return table(_head(figures), rows, caption)
+
+
+def _carriers(figures: Figures, metric: str) -> list[str]:
+    """What carries the units and is none of them."""
+    return [name for name in figures.subjects("machine", metric, "mean") if name != SYSTEM]
+
+
+def _carrier(name: str) -> str:
+    return f"{name.capitalize()} itself"
 
 
 def _sizes_table(figures: Figures) -> Html:

@@ -64,6 +64,15 @@ def test_the_machine_s_cpu_is_more_than_that_of_units(meshed: Run) -> None:
     assert found["role", "total", "utilisation", "mean"].value == pytest.approx(4.2 / 10)
 
 
+def test_what_carries_the_units_is_apart_from_them(meshed: Run) -> None:
+    found = values(replace(meshed, platform_cpu_ns={"kubernetes": 600_000_000}))
+    assert found["machine", "kubernetes", "cpu_s_per_1000_requests", "mean"].value == pytest.approx(0.3)
+    without = values(meshed)
+    key = ("role", "total", "cpu_s_per_1000_requests", "mean")
+    assert found[key] == without[key]
+    assert ("machine", "kubernetes", "cpu_s_per_1000_requests", "mean") not in without
+
+
 def test_memory_of_a_role_is_per_unit_and_of_the_machine_in_all(meshed: Run) -> None:
     found = values(meshed)
     assert found["role", "sidecar", "pss_bytes", "loaded"].value == 40 * MIB

@@ -30,6 +30,7 @@ class Counted:
 
     def __init__(self) -> None:
         self._readings = count(1)
+        self._carried = count(3)
         self._stat = iter([(100, 1000), (160, 1200)])
         self.read_often = threading.Event()
 
@@ -42,6 +43,9 @@ class Counted:
 
     def machine_cpu_ns(self) -> tuple[int, int]:
         return next(self._stat)
+
+    def platform_cpu_ns(self) -> dict[str, int]:
+        return {"carrier": 7 * next(self._carried) ** 2}
 
 
 @pytest.fixture
@@ -68,6 +72,7 @@ def test_counters_are_differences_between_the_edges_and_memory_is_from_outside(d
     assert app.idle == {"rss_bytes": 3, "pss_bytes": 2, "uss_bytes": 1}
     assert sidecar.loaded == {"rss_bytes": 24, "pss_bytes": 16, "uss_bytes": 8}
     assert usage.machine_ns() == (60, 200)
+    assert usage.platform_ns() == {"carrier": 7 * (16 - 9)}
     assert usage.samples() == []
 
 
