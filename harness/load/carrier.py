@@ -55,7 +55,11 @@ class Carrier:
                     self._rows_here = request.rows_file
                 self._process.stdin.write(encode(to_there(request, self._url)))
                 self._process.stdin.flush()
-        except (BrokenPipeError, ValueError) as error:
+        except BrokenPipeError:  # it has ended: `bring_back` returns, and its last words are told
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            return
+        except ValueError as error:
             self._say(Failed("usage", str(error)))
         self._process.stdin.close()
         try:

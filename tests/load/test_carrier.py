@@ -69,6 +69,18 @@ def test_a_command_that_fails_is_told_with_its_last_words(tmp_path: Path) -> Non
 
 
 @pytest.mark.system
+def test_a_command_that_no_longer_listens_is_told_with_its_last_words_too(tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf"
+    broken = elsewhere(tmp_path, f"exec <&-; touch {deaf}; sleep 0.2; echo no such pod >&2; exit 1")
+    with carried(NOWHERE, broken) as engine:
+        give_up = time.monotonic() + GONE_WITHIN_S
+        while not deaf.exists():
+            assert time.monotonic() < give_up
+        with pytest.raises(EnvironmentFailure, match="no such pod"):
+            engine.prepare(NOWHERE, LOAD)
+
+
+@pytest.mark.system
 def test_an_engine_that_refuses_is_heard(tmp_path: Path) -> None:
     with carried("ftp://x", elsewhere(tmp_path)) as engine, pytest.raises(UsageError, match="ftp"):
         engine.prepare(NOWHERE, LOAD)
