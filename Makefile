@@ -36,7 +36,7 @@ bench-kind: $(BENCH) ## the same in a kind cluster, by injection, Istio too (wha
 
 test: $(DEV) ## every test that needs no cluster
 	$(BIN)/python -m pytest -q -n $(TESTERS) -m "not system and not e2e"
-	$(BIN)/python -m pytest -m "system and not e2e"
+	$(BIN)/python -m pytest --durations=20 -m "system and not e2e"
 
 check: $(DEV) ## format, lint, types, arrows, unit tests
 	$(BIN)/ruff format --check --quiet .
