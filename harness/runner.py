@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from harness import pilot
 from harness.analysis.checks import to_manifest
-from harness.analysis.cost import ALL_ROLES, of_role
 from harness.analysis.summary import summarise
 from harness.experiment import Experiment, waits_for_pilot
 from harness.injecting import plan_with
@@ -221,19 +220,18 @@ def _pilot(experiment: Experiment, bench: Bench, watch: Watcher) -> dict[str, An
     """What a request costs every arm at the pilot's rate, and the dearest at the rate that follows; the final rate."""
     if not (pilots := _pilot_trials(experiment)):
         return {}
-    cores = len(bench.placement.system)
     seen = [(_pilot_trial(experiment, trial, PILOT_LOAD, bench, watch), trial) for trial in pilots]
     cost, dearest = max(seen, key=itemgetter(0))
-    again = replace(PILOT_LOAD, rate_rps=pilot.rate_rps(cost, cores))
+    again = replace(PILOT_LOAD, rate_rps=pilot.rate_rps(cost, bench.placement))
     cost_again = _pilot_trial(experiment, replace(dearest, load="pilot-again"), again, bench, watch)
     asked = [(PILOT_LOAD, *found) for found in seen] + [(again, cost_again, dearest)]
     return {
-        "cores": cores,
+        "cores": len(bench.placement.system),
         "trials": [
             {"topology": trial.topology, "arm": trial.arm, "at_rps": load.rate_rps, "cpu_s_per_request": cpu_s}
             for load, cpu_s, trial in asked
         ],
-        "rate_rps": pilot.rate_rps(cost_again, cores),
+        "rate_rps": pilot.rate_rps(cost_again, bench.placement),
     }
 
 
@@ -241,15 +239,11 @@ def _pilot_trial(experiment: Experiment, trial: Trial, load: Load, bench: Bench,
     with watched(watch, f"pilot at {load.rate_rps:g}/s · {trial.topology} · {trial.arm}"):
         arm, topology = experiment.arm(trial.arm), experiment.topology(trial.topology)
         run, _ = run_trial(bench, trial, arm, topology, load, experiment.name)
-    return _cpu_s_per_request(run)
-
-
-def _cpu_s_per_request(run: Run) -> float:
     if not run.generator.done:
         raise EnvironmentFailure(
             f"pilot of {run.arm}: no request was answered; try `hoptax up {run.topology} --arm '{run.arm}'`"
         )
-    return sum(unit.cpu_ns for unit in of_role(run, ALL_ROLES)) / 1e9 / run.generator.done
+    return pilot.cpu_s_per_request(run, bench.placement)
 
 
 def _settled(load: Load, found: Mapping[str, Any]) -> Load:

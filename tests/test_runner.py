@@ -182,8 +182,8 @@ def test_the_pilot_sets_the_rate_of_loads_that_ask_for_it(tmp_path: Path, made: 
     assert pilot["cores"] == 1
     assert [(trial["arm"], trial["at_rps"]) for trial in first] == [(arm.id, PILOT_LOAD.rate_rps) for arm in auto.arms]
     dearest = max(first, key=lambda trial: trial["cpu_s_per_request"])
-    assert (again["arm"], again["at_rps"]) == (dearest["arm"], rate_rps(dearest["cpu_s_per_request"], 1))
-    assert pilot["rate_rps"] == rate_rps(again["cpu_s_per_request"], 1)
+    assert (again["arm"], again["at_rps"]) == (dearest["arm"], rate_rps(dearest["cpu_s_per_request"], PLACEMENT))
+    assert pilot["rate_rps"] == rate_rps(again["cpu_s_per_request"], PLACEMENT)
     assert manifest["loads"]["auto"]["rate_rps"] == pilot["rate_rps"] > 0
     assert manifest["loads"][made_up.LOAD]["rate_rps"] == 60.0
     rates = {trial.load: load.rate_rps for trial, load in zip(made.trials[4:], made.loads[4:], strict=True)}
