@@ -204,6 +204,6 @@ async def _open_xds(
     from meshes.builtin.control.xds_certificates import Leaves  # noqa: PLC0415
 
     wall_s = time.time  # noqa: TID251 - certificates are dated by it
-    leaves = Leaves(signer, settings.folder / "keys", lambda: state.inputs.leaf_lifetime_s, wall_s)
+    leaves = Leaves(signer, settings.folder / "keys", state.lifetime_s, wall_s)
     port = xds_port.Port(Endpoint(EVERYWHERE, settings.xds_port), settings.folder / "control", captured=True)
     await opened.enter_async_context(xds_port.listening(port, state, leaves, proof))
