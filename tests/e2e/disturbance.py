@@ -1,7 +1,6 @@
 """What the tests of disturbed meshes do to a running plan and see of it: steady traffic, serial numbers, further pods, a webhook's policy."""
 
 import json
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
