@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gc
 import json
+import shutil
 import signal
 import ssl
 import sys
@@ -131,8 +132,9 @@ async def _open(
 
 
 async def _keys(settings: ClusterSettings, client: Client) -> None:
-    """The CA, our first certificate, and the webhook's."""
+    """The CA, our first certificate, and the webhook's. A killed predecessor in this pod has left its own: its volume outlives it."""
     folder = settings.folder
+    shutil.rmtree(folder, ignore_errors=True)
     await authority(client, settings.namespace, folder / "authority", run_helper)
     given = ("--authority", str(folder / "authority"))
     host = f"{settings.service}.{settings.namespace}.svc"
@@ -204,6 +206,6 @@ async def _open_xds(
     from meshes.builtin.control.xds_certificates import Leaves  # noqa: PLC0415
 
     wall_s = time.time  # noqa: TID251 - certificates are dated by it
-    leaves = Leaves(signer, settings.folder / "keys", lambda: state.inputs.leaf_lifetime_s, wall_s)
+    leaves = Leaves(signer, settings.folder / "keys", state.lifetime_s, wall_s)
     port = xds_port.Port(Endpoint(EVERYWHERE, settings.xds_port), settings.folder / "control", captured=True)
     await opened.enter_async_context(xds_port.listening(port, state, leaves, proof))

@@ -110,7 +110,7 @@ async def _open_xds(settings: Settings, state: State, signer: Signer, wall_s: Ca
         from meshes.builtin.control import xds_port  # noqa: PLC0415
         from meshes.builtin.control.xds_certificates import Leaves  # noqa: PLC0415
 
-        leaves = Leaves(signer, settings.folder / "keys", lambda: state.inputs.leaf_lifetime_s, wall_s)
+        leaves = Leaves(signer, settings.folder / "keys", state.lifetime_s, wall_s)
         where = Endpoint(settings.address, settings.xds.port)
         port = xds_port.Port(where, settings.identity, settings.xds.captured)
         await opened.enter_async_context(xds_port.listening(port, state, leaves, xds_port.by_token_of(state)))

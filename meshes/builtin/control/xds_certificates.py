@@ -20,11 +20,11 @@ Holder = tuple[str, str]
 class Leaves:
     """The current certificate of each holder, renewed when it is asked for in the second half of its life.
 
-    `folder` is where helpers hand keys over; `lifetime_s` is what a new certificate is to have; `wall_s` is Unix time.
+    `folder` is where helpers hand keys over; `lifetime_s` is what a new certificate of a name is to have; `wall_s` is Unix time.
     """
 
     def __init__(
-        self, signer: Signer, folder: Path, lifetime_s: Callable[[], float], wall_s: Callable[[], float]
+        self, signer: Signer, folder: Path, lifetime_s: Callable[[str], float], wall_s: Callable[[], float]
     ) -> None:
         self._signer = signer
         self._folder = folder
@@ -39,7 +39,7 @@ class Leaves:
         async with lock:
             found = self._leaves.get(holder)
             if found is None or self.fresh_s(found) <= 0:
-                found = await self._make(holder[1])
+                found = await self._make(*holder)
                 self._leaves = {each: leaf for each, leaf in self._leaves.items() if self._valid(leaf)}
                 self._leaves[holder] = found
             return found
@@ -56,12 +56,12 @@ class Leaves:
     def _valid(self, leaf: Leaf) -> bool:
         return leaf.not_after_s > self._wall_s()
 
-    async def _make(self, spiffe_id: str) -> Leaf:
+    async def _make(self, name: str, spiffe_id: str) -> Leaf:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
-            request = await self._signer.request(Path(name), spiffe_id)
-            signed = await self._signer.sign(request, spiffe_id, self._lifetime_s())
-            key = _handed_over(Path(name))
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            request = await self._signer.request(Path(folder), spiffe_id)
+            signed = await self._signer.sign(request, spiffe_id, self._lifetime_s(name))
+            key = _handed_over(Path(folder))
         half_s = (signed.not_after_s - self._wall_s()) / 2
         return Leaf(key, signed.chain, signed.bundle, signed.not_after_s, signed.not_after_s - half_s)
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from typing import Protocol, cast
+from weakref import WeakValueDictionary
 
 from meshes.builtin.proxy.cluster import Callee
 from meshes.builtin.proxy.downstream import Downstream
@@ -101,13 +102,13 @@ class CapturedListener(Listener):
 
 
 class Outward:
-    """From the app to the world."""
+    """From the app to the world. A door lasts as long as a connection through it, also while its destination is gone."""
 
     def __init__(self, make: Make, loop: asyncio.AbstractEventLoop, connect_timeout_s: float) -> None:
         self._make = make
         self._loop = loop
         self._connect_timeout_s = connect_timeout_s
-        self._doors: dict[str, Door] = {}
+        self._doors = WeakValueDictionary[str, Door]()
         self._single: dict[str, Callee] = {}
         self._rules: dict[str, Rules] = {}
         self._clusters: dict[str, Cluster] = {}
@@ -125,25 +126,29 @@ class Outward:
         self._rules = {name: _only(base, callee) for name, callee in self._single.items()}
         meant = snapshot.captured.destinations
         self._rules |= {address: _only(base, callees[cluster]) for address, cluster in meant.items()}
-        for name, door in self._doors.items():
-            door.rules = self._rules.get(name) or replace(base, callees={})
-        self._doors = {name: door for name, door in self._doors.items() if name in self._rules}
+        for name, door in list(self._doors.items()):
+            door.rules = self._rules_of(name) or replace(base, callees={})
 
     def way(self, listener: CapturedListener, meant: Endpoint | None) -> Way:
         """A connection straight to us obeys its `Host`."""
         if meant is None:
             return listener
         name = str(meant)
-        if name in self._doors:
-            return self._doors[name]
+        if (rules := self._rules_of(name)) is None:
+            return Relay(listener, self._loop, meant, self._connect_timeout_s)
+        door = self._doors.get(name)
+        if door is None:
+            door = self._doors[name] = Door(listener, rules)
+        return door
+
+    def _rules_of(self, name: str) -> Rules | None:
+        """None for an address that the mesh doesn't know. An endpoint has rules of its own once it is asked for."""
         if name not in self._rules and name in self._clusters:
-            self._single[name] = callee = self._make(_alone(self._clusters[name], meant))
+            config = self._clusters[name]
+            self._single[name] = callee = self._make(_alone(config, _endpoint(config, name)))
             assert self._base is not None
             self._rules[name] = _only(self._base, callee)
-        if name not in self._rules:
-            return Relay(listener, self._loop, meant, self._connect_timeout_s)
-        door = self._doors[name] = Door(listener, self._rules[name])
-        return door
+        return self._rules.get(name)
 
     def callees(self) -> Iterator[Callee]:
         """Those that nobody else knows."""

@@ -11,6 +11,7 @@ from meshes.builtin.control.xds_certificates import Leaves
 
 A = ("a-0", "spiffe://x/a")
 LIFE_S = 100.0
+LIVES_S = {"a-0": LIFE_S, "b-0": LIFE_S / 5}
 
 
 class _Signer:
@@ -39,7 +40,7 @@ def signer() -> _Signer:
 
 @pytest.fixture
 def leaves(signer: _Signer, tmp_path: Path) -> Leaves:
-    return Leaves(cast("Signer", signer), tmp_path / "keys", lambda: LIFE_S, lambda: signer.now_s)
+    return Leaves(cast("Signer", signer), tmp_path / "keys", lambda name: LIVES_S[name], lambda: signer.now_s)
 
 
 def test_it_is_made_once_for_all_who_ask_at_once(leaves: Leaves, signer: _Signer) -> None:
@@ -88,3 +89,9 @@ def test_one_name_with_another_identity_gets_another_certificate(leaves: Leaves)
     first = asyncio.run(leaves.leaf(A))
 
     assert asyncio.run(leaves.leaf(("a-0", "spiffe://x/other"))).chain != first.chain
+
+
+def test_each_name_has_the_lifetime_of_its_own_mesh(leaves: Leaves) -> None:
+    longer, shorter = (asyncio.run(leaves.leaf((name, "spiffe://x/a"))) for name in ("a-0", "b-0"))
+
+    assert (longer.not_after_s, shorter.not_after_s) == (LIFE_S, LIFE_S / 5)

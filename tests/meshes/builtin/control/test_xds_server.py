@@ -86,7 +86,7 @@ class Plane:
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Plane]:
     state, signer = State(inputs()), _Signer()
-    leaves = Leaves(cast("Signer", signer), folder, lambda: 3600, lambda: NOW_S)
+    leaves = Leaves(cast("Signer", signer), folder, lambda _name: 3600, lambda: NOW_S)
     ads = Ads(state, leaves, by_token_of(state), captured=False)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((ads.handlers(),))

@@ -158,3 +158,20 @@ def test_a_service_that_goes_away_is_forgotten_and_capture_can_not_be_switched(
             await made.a.change(snapshot("a", A, app=f"{B}:{made.app.port}"))
 
     play(identities, monkeypatch, script)
+
+
+@pytest.mark.parametrize("meant", [VIRTUAL, Endpoint(B, INBOUND)])
+def test_an_open_connection_to_what_was_away_for_a_while_is_served_again(
+    identities: Path, monkeypatch: pytest.MonkeyPatch, meant: Endpoint
+) -> None:
+    async def script(made: Scene) -> None:
+        made.kernel.meant = {A: meant, B: Endpoint(B, made.app.port)}
+        client = await Client.connect(A, OUTBOUND)
+        statuses = [(await client.get("b"))[0]]
+        for endpoints in ((), (), (B,)):
+            await made.a.change(captured("a", A, made.app, *endpoints))
+            statuses.append((await client.get("b"))[0])
+        client.writer.close()
+        assert statuses == [200, 404, 404, 200]
+
+    play(identities, monkeypatch, script)
