@@ -29,10 +29,16 @@ class Named:
     measured: Measured
 
 
-def compare_results(before: Named, after: Named, around: Sequence[Any]) -> dict[str, Any]:  # Any: JSON values
+def compare_results(
+    before: Named,
+    after: Named,
+    around: Sequence[Any],  # Any: JSON values
+    sides: tuple[str, str] | None = None,
+) -> dict[str, Any]:
     """The document, as harness/schemas/comparison.schema.json describes it; `around` is what differs beside the figures.
 
-    The caller has checked that the two may be compared. UsageError if no arm is in both.
+    The caller has checked that the two may be compared. UsageError if no arm is in both. With `sides` the two aren't before and after, but
+    these, side by side: then the reference may differ too, and what it does is told by the figures alone.
     """
     arms = [_arms(each.measured.manifest) for each in (before, after)]
     shared = [arm for arm in arms[0] if arm in arms[1]]
@@ -45,15 +51,16 @@ def compare_results(before: Named, after: Named, around: Sequence[Any]) -> dict[
     return {
         "kind": "comparison",
         "schema": COMPARISON_SCHEMA,
-        "method": METHOD,
+        "method": METHOD.replace("after − before", f"{sides[1]} − {sides[0]}", 1) if sides else METHOD,
         "before": _described(before, paired[0]),
         "after": _described(after, paired[1]),
         "arms": shared,
         "only_before": [arm for arm in arms[0] if arm not in shared],
         "only_after": [arm for arm in arms[1] if arm not in shared],
         "differs": [asdict(each) for each in around],
-        "validity": _validity((before, after), paired, estimates),
+        "validity": _validity((before, after), paired, () if sides else estimates),
         "estimates": estimates,
+        **({"sides": list(sides)} if sides else {}),
     }
 
 

@@ -8,12 +8,16 @@ import typer
 
 from harness.analysis.comparison import Named, compare_results
 from harness.atomic import write_atomically
-from harness.likeness import around, check_alike
+from harness.likeness import around, check_alike, differences, parts
 from harness.model.errors import UsageError
 from harness.report import change_page, change_table
 from harness.store import Result, open_result
 
 EXIT_INVALID = 4
+PROCESS, KUBERNETES = "process", "kubernetes"
+SIDES = "processes", "Kubernetes"
+WHERE = ("platform", "placement")
+"""Parts of a comparison in which results of two platforms may differ."""
 
 
 def compare(
@@ -41,6 +45,27 @@ def checked_comparison(before: Result, after: Result) -> dict[str, Any]:  # Any:
     check_apart(before, after)
     check_alike(before.manifest, after.manifest)
     return comparison_of(before, after)
+
+
+def side_by_side(one: Result, other: Result) -> dict[str, Any]:  # Any: JSON values
+    """Processes and Kubernetes, in that order; UsageError if the two aren't that, or differ in more than where they ran."""
+    check_apart(one, other)
+    found = {str(parts(each.manifest)["platform"]): each for each in (one, other)}
+    if set(found) != {PROCESS, KUBERNETES}:
+        raise UsageError(
+            f"side by side are a result of platform {PROCESS} and one of platform {KUBERNETES}, these are both of {', '.join(found)}: "
+            "--since or `hoptax compare` shows what changed between them"
+        )
+    left, right = found[PROCESS], found[KUBERNETES]
+    check_alike(left.manifest, right.manifest, ignoring=WHERE)
+    where = differences(_where(left), _where(right))
+    first, second = (Named(each.path.resolve().name, each) for each in (left, right))
+    return compare_results(first, second, (*where, *around(left.manifest, right.manifest)), SIDES)
+
+
+def _where(result: Result) -> dict[str, Any]:  # Any: JSON values
+    found = parts(result.manifest)
+    return {name: found[name] for name in WHERE}
 
 
 def comparison_of(before: Result, after: Result) -> dict[str, Any]:  # Any: JSON values

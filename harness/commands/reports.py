@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from harness.analysis.checks import asked_in
-from harness.commands.compare import checked_comparison
+from harness.commands.compare import checked_comparison, side_by_side
 from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
 from harness.model.errors import UsageError
 from harness.model.rules import Asked
 from harness.report import terminal
 from harness.rule_file import Arms, default_rules, read_rules
 from harness.runner import conclude
-from harness.store import open_result
+from harness.store import Result, open_result
 
 
 def report(
@@ -27,6 +27,12 @@ def report(
     since: Annotated[
         Path | None, typer.Option(help="Show on the page, too, what changed since this other result.")
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            help="Show on the page, too, the same experiment on the other platform: processes beside Kubernetes."
+        ),
+    ] = None,
     junit: JunitOption = None,
     markdown: MarkdownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
@@ -36,7 +42,7 @@ def report(
     asked = _rules(found.manifest, rules, gate)
     gated = Gate(gate, junit, markdown)
     gated.check(asked)
-    summary = conclude(directory, asked, None if since is None else checked_comparison(open_result(since), found))
+    summary = conclude(directory, asked, _other(found, since, beside))
     gated.write(summary)
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
@@ -44,6 +50,14 @@ def report(
         terminal.show(open_result(directory).manifest, summary, str(directory / "report.html"))
     if gate and (code := gated.exit_code(summary)):
         raise typer.Exit(code)
+
+
+def _other(found: Result, since: Path | None, beside: Path | None) -> dict[str, Any] | None:  # Any: JSON values
+    if since is not None and beside is not None:
+        raise UsageError("--since and --beside don't go together: make the page twice, with one of them each")
+    if since is not None:
+        return checked_comparison(open_result(since), found)
+    return None if beside is None else side_by_side(found, open_result(beside))
 
 
 def _rules(manifest: dict[str, Any], file: Path | None, gate: bool) -> Sequence[Asked]:  # Any: JSON values

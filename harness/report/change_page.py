@@ -6,7 +6,7 @@ It computes nothing.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.report.change_table import Place, Relative, Row, claims, places, reading
+from harness.report.change_table import Place, Relative, Row, claims, places, reading, sides
 from harness.report.elements import (
     Html,
     arm_name,
@@ -82,15 +82,16 @@ def _banner(css: str, title: str, *content: object) -> Html:
 
 
 def _place_section(document: Document, place: Place, index: str) -> Html:
-    head = ["", "before", "after", "change", "ratio", "95 % interval says"]
+    first, second = sides(document)
+    head = ["", first, second, "change" if first == "before" else "difference", "ratio", "95 % interval says"]
     styles = {arm: style for style, arm in enumerate(document["arms"])}
     rows = [row for arm, of in place.arms for row in ([arm_name(styles[arm], arm)], *map(_cells, of))]
     return section(
         f"changes-{index}",
-        f"Changes · {place.topology} · {place.load}",
-        paragraph("Changes are after minus before; brackets are 95 % intervals over rounds.", "muted"),
+        f"{'Changes' if first == 'before' else f'{first} and {second}'} · {place.topology} · {place.load}",
+        paragraph(f"Differences are {second} minus {first}; brackets are 95 % intervals over rounds.", "muted"),
         _picture(f"forest-{index}", place.relative),
-        table(head, rows, f"Every arm before and after, {place.topology} at {place.load}"),
+        table(head, rows, f"Every arm {first} and {second}, {place.topology} at {place.load}"),
     )
 
 
@@ -119,27 +120,27 @@ def _picture(name: str, relative: Sequence[Relative]) -> Html:
     ]
     return picture(
         name,
-        "Change of each arm's own figures, in per cent of what they were",
-        "Changes in per cent, with 95 % intervals",
-        "One line per arm and figure; an interval that touches the upright line at zero shows no change. The table below has the figures.",
-        lambda width: forest_chart(changes, "change, %", width),
+        "How each arm's own figures differ, in per cent of the first",
+        "Differences in per cent, with 95 % intervals",
+        "One line per arm and figure; an interval that touches the upright line at zero shows none. The table below has the figures.",
+        lambda width: forest_chart(changes, "difference, %", width),
         wide=760.0,
     )
 
 
 def _results_section(document: Document) -> Html:
-    before, after = document["before"], document["after"]
+    before, after, (first, second) = document["before"], document["after"], sides(document)
     differs = [[each["where"], each["before"], each["after"]] for each in document["differs"]]
     return section(
         "results",
         "The two results",
-        table(["", "before", "after"], _facts(before, after), "What was compared", "words"),
-        table(["differs", "before", "after"], differs, "What differs beside the figures, and may be the cause", "words")
+        table(["", first, second], _facts(before, after), "What was compared", "words"),
+        table(["differs", first, second], differs, "What differs beside the figures, and may be the cause", "words")
         if differs
         else paragraph("Programs, instrument and machine are the same in both."),
         listed(
             f"only {side}, so not compared: {', '.join(arms)}"
-            for side, arms in (("before", document["only_before"]), ("after", document["only_after"]))
+            for side, arms in ((first, document["only_before"]), (second, document["only_after"]))
             if arms
         ),
     )

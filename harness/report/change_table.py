@@ -183,11 +183,24 @@ def replay_lines(replay: Document) -> Iterator[str]:
         yield f"  {label.ljust(widths[0])}  {change.rjust(widths[1])}  {margin.rjust(widths[2])}  {outcome}"
 
 
+def sides(document: Document) -> tuple[str, str]:
+    """What the two results are to each other: before and after, unless the document says otherwise."""
+    first, second = document.get("sides", ("before", "after"))
+    return first, second
+
+
 def reading(document: Document) -> tuple[str, ...]:
     """How to read it, in few sentences."""
     judged = [each for each in document["estimates"] if each["outcome"] != "none" and each["value"] == "difference"]
     return (
         str(document["method"]),
-        f"{len(judged)} changes have an interval; if nothing had changed, about one in twenty of them would leave out zero all the same.",
-        "What differs between two hours and not between the rounds of one is in no interval: a change of the reference shows it.",
+        f"{len(judged)} {'differences' if 'sides' in document else 'changes'} have an interval; if nothing differed, about one in twenty of "
+        "them would leave out zero all the same.",
+        _hours(document),
     )
+
+
+def _hours(document: Document) -> str:
+    if "sides" in document:
+        return "What differs between two hours and not between the rounds of one is in no interval."
+    return "What differs between two hours and not between the rounds of one is in no interval: a change of the reference shows it."

@@ -8,6 +8,7 @@ from harness.analysis.pairing import Cell as Pair
 from harness.analysis.pairing import Pairing, pair
 from harness.analysis.series import answers_by_arm, role_costs
 from harness.analysis.summary import Measured
+from harness.report import sides_view
 from harness.report.ablation_table import TITLE, ablation_table, without_steps
 from harness.report.ablation_view import ablation_section
 from harness.report.change_page import changes_part
@@ -42,7 +43,7 @@ class Part:
 def render(result: Measured, summary: Summary, changes: Summary | None = None) -> str:
     """The page; `summary` is what `summarise(result)` returned. Rows are read from the result, one window after the other.
 
-    `changes` is the comparison of another result with this one, to be shown beside it.
+    `changes` is the comparison of another result with this one, or of two platforms, to be shown beside it.
     """
     manifest = result.manifest
     found = cells(manifest)
@@ -52,14 +53,20 @@ def render(result: Measured, summary: Summary, changes: Summary | None = None) -
         suffix = f" · {cell.topology} · {cell.load}" if len(found) > 1 else ""
         parts.extend(_cell_parts(result, summary, cell, index, suffix))
     if changes is not None:
-        title = f"What changed since {changes['before']['name']}"
-        parts.append(Part("changes", title, changes_part("changes", title, changes)))
+        parts.append(_changes(changes))
     parts.extend(_common_parts(result))
     kept = [part for part in (judged, *parts) if part.content]
     asked = "How a mesh takes faults" if summary.get("faults") else "What a mesh costs"
     title = f"{asked}: {manifest['experiment']}"
     top = [_head(title, manifest, summary), verdict_banner(summary), state(summary), _nav(kept)]
     return document(title, joined([*top, *(part.content for part in kept)]))
+
+
+def _changes(changes: Summary) -> Part:
+    if "sides" in changes:
+        return Part("sides", sides_view.TITLE, sides_view.sides_part("sides", changes))
+    title = f"What changed since {changes['before']['name']}"
+    return Part("changes", title, changes_part("changes", title, changes))
 
 
 def _head(title: str, manifest: Mapping[str, Any], summary: Summary) -> Html:

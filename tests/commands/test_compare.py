@@ -183,3 +183,54 @@ def test_a_page_that_cannot_be_written_ends_with_4(hoptax: Run, both: tuple[Path
     code, _, err = hoptax("compare", *both, "--html", tmp_path / "none" / "c.html")
     assert code == 4
     assert "can't be written" in err
+
+
+@pytest.fixture
+def sides(both: tuple[Path, Path]) -> tuple[Path, Path]:
+    """The same experiment on processes and in a cluster."""
+
+    def in_cluster(manifest: Document) -> None:
+        manifest["platform"] = "kubernetes"
+        manifest["placement"] = {"system": [0, 1], "load": [0, 1], "apart": False}
+        manifest["comparison_key"] = "of-a-cluster"
+
+    edit(both[1], in_cluster)
+    return both
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_report_shows_processes_beside_kubernetes_whichever_is_reported(
+    hoptax: Run, sides: tuple[Path, Path], order: tuple[int, int]
+) -> None:
+    mine, other = sides[order[0]], sides[order[1]]
+    assert hoptax("report", mine, "--beside", other)[0] == 0
+    page = (mine / "report.html").read_text()
+    assert "What capture costs: processes and Kubernetes" in page
+    assert re.search(r"<th[^>]*>processes</th><th[^>]*>Kubernetes</th><th[^>]*>difference</th>", page)
+    assert "Differences are Kubernetes minus processes" in page
+    assert "placement.system" in page
+    assert "the machine isn" not in page
+    ids = re.findall(r'id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_two_results_of_one_platform_are_not_sides(hoptax: Run, both: tuple[Path, Path]) -> None:
+    code, _, err = hoptax("report", both[0], "--beside", both[1])
+    assert code == 2
+    assert "these are both of process: --since or `hoptax compare`" in err
+
+
+def test_sides_differ_in_nothing_but_where_they_ran(hoptax: Run, sides: tuple[Path, Path]) -> None:
+    def faster(manifest: Document) -> None:
+        manifest["loads"]["steady"]["rate_rps"] = 61.0
+
+    edit(sides[0], faster)
+    code, _, err = hoptax("report", sides[1], "--beside", sides[0])
+    assert code == 2
+    assert "loads.steady.rate_rps (61 against 60)" in err
+    assert "platform" not in err
+
+
+def test_since_and_beside_are_two_pages(hoptax: Run, sides: tuple[Path, Path]) -> None:
+    assert hoptax("report", sides[1], "--beside", sides[0], "--since", sides[0])[0] == 2
