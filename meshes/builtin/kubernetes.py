@@ -8,7 +8,22 @@ from typing import Any
 
 from harness.model.app import app_units, by_name, entry_port
 from harness.model.mesh import Traffic
-from harness.model.plan import PROBE_IDENTITY, Brought, Identity, Kubernetes, Manifest, Plan, Unit, replica_host
+from harness.model.plan import (
+    ADMIN_PORT,
+    CONTROL_PORT,
+    INBOUND_PORT,
+    METRICS_PORT,
+    OUTBOUND_PORT,
+    PROBE_IDENTITY,
+    Brought,
+    Identity,
+    Kubernetes,
+    Manifest,
+    Plan,
+    Ready,
+    Unit,
+    replica_host,
+)
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
 from meshes.builtin.control.kubernetes_authority import FILES, SECRET
@@ -23,6 +38,8 @@ Json = dict[str, Any]
 PLATFORM = "kubernetes"
 CONTROL = "control"
 IMAGE = "${image}"
+READY = "/ready"
+SIDECAR_PORTS = (INBOUND_PORT, OUTBOUND_PORT, METRICS_PORT)
 POD_SECURITY = (
     ("pod-security.kubernetes.io/enforce", "privileged"),
     ("pod-security.kubernetes.io/warn", "baseline"),
@@ -90,14 +107,16 @@ def _authority() -> Json:
     }
 
 
-def control_plane(installation: install.Installation, program: Program) -> Unit:
-    """What the installation starts."""
+def control_plane(installation: install.Installation, program: Program, port: int = CONTROL_PORT) -> Unit:
+    """What the installation starts; sidecars follow it at `port`."""
     return Unit(
         name=CONTROL,
         role="control",
         host=CONTROL,
         program=program,
         lifetime="experiment",
+        ports=(port, ADMIN_PORT),
+        ready=Ready(ADMIN_PORT, READY),
         identity=CONTROL_PLANE,
         brought=Brought(workload=installation.name, container=install.CONTAINER, namespace=install.NAMESPACE),
     )
@@ -110,6 +129,8 @@ def _sidecar(service: Service, host: str, features: frozenset[str], program: Pro
         host=host,
         service=service.name,
         program=program,
+        ports=SIDECAR_PORTS,
+        ready=Ready(METRICS_PORT, READY),
         identity=identity(service.name) if "mtls" in features else "",
         brought=Brought(workload=host, container=CONTAINER),
     )

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from harness.model.app import app_units, by_name, entry_port
 from harness.model.mesh import Traffic
-from harness.model.plan import PROBE_IDENTITY, Brought, Identity, Plan, Unit, replica_host
+from harness.model.plan import METRICS_PORT, PROBE_IDENTITY, Brought, Identity, Plan, Ready, Unit, replica_host
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
-from meshes.builtin.install.manifests import Installation
-from meshes.builtin.kubernetes import IMAGE, asked, control_plane, identity
+from meshes.builtin.install.manifests import XDS_PORT, Installation
+from meshes.builtin.kubernetes import IMAGE, READY, SIDECAR_PORTS, asked, control_plane, identity
 from meshes.builtin.plan import CONTROL_PROGRAM, settings
 from meshes.identity.names import spiffe_id
 from meshes.identity.program import ISSUER
@@ -30,7 +30,11 @@ def plan(topology: Topology, features: frozenset[str], traffic: Traffic, program
     hosts = [(service, replica_host(service.name, n)) for service in topology.services for n in range(service.replicas)]
     sidecars = (_sidecar(service, host, features, program) for service, host in hosts)
     return Plan(
-        units=(control_plane(INSTALLATION, CONTROL_PROGRAM), *sidecars, *app_units(topology, traffic, by_name)),
+        units=(
+            control_plane(INSTALLATION, CONTROL_PROGRAM, XDS_PORT),
+            *sidecars,
+            *app_units(topology, traffic, by_name),
+        ),
         entry_host=replica_host(topology.entry, 0),
         entry_port=entry_port(topology),
         identities=(Identity(PROBE_IDENTITY, spiffe_id(PROBE_IDENTITY)),),
@@ -50,6 +54,8 @@ def _sidecar(service: Service, host: str, features: frozenset[str], program: Pro
         host=host,
         service=service.name,
         program=program,
+        ports=SIDECAR_PORTS,
+        ready=Ready(METRICS_PORT, READY),
         identity=identity(service.name) if "mtls" in features else "",
         brought=Brought(workload=host, container=CONTAINER),
     )

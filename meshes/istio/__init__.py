@@ -6,7 +6,7 @@ It knows no version: the istioctl on PATH decides which Istio, and which images,
 from harness.model.app import app_units, by_name, entry_port
 from harness.model.errors import UsageError
 from harness.model.mesh import FEATURES, PlatformFacts, Support, Traffic
-from harness.model.plan import PROBE_IDENTITY, Brought, Identity, Kubernetes, Plan, Unit, replica_host
+from harness.model.plan import PROBE_IDENTITY, Brought, Identity, Kubernetes, Plan, Ready, Unit, replica_host
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
 from meshes.identity.names import spiffe_id
@@ -69,6 +69,8 @@ def _control() -> Unit:
         host=CONTROL,
         program=install.ISTIOCTL,
         lifetime="experiment",
+        ports=(names.XDS_PORT, names.ISTIOD_READY_PORT),
+        ready=Ready(names.ISTIOD_READY_PORT, "/ready"),
         brought=Brought(workload="istiod", container="discovery", namespace=names.NAMESPACE),
     )
 
@@ -81,6 +83,7 @@ def _sidecar(service: Service, host: str, features: frozenset[str]) -> Unit:
         service=service.name,
         program=install.ISTIOCTL,
         ports=pods.PORTS,
+        ready=Ready(pods.READY_PORT, "/healthz/ready"),
         identity=names.identity(service.name) if "mtls" in features else "",
         brought=Brought(workload=host, container="istio-proxy"),
     )

@@ -3,6 +3,8 @@
 from meshes.identity.names import TRUST_DOMAIN
 
 NAMESPACE = "istio-system"
+XDS_PORT = 15012
+ISTIOD_READY_PORT = 8080
 CANARY, STABLE = "canary", "stable"
 VERSIONS = {STABLE: "v1", CANARY: "canary"}
 """Subset → the label `version` that the platform gives its pods."""

@@ -9,7 +9,9 @@ from meshes.envoy.resources.limits import duration
 
 LABELS = (("sidecar.istio.io/inject", "true"),)
 """A label of the namespace would put sidecars beside the load generator and the agent too."""
-PORTS = (ADMIN_PORT, OUTBOUND_PORT, INBOUND_PORT, METRICS_PORT)
+READY_PORT = 15021
+"""Of the agent beside Envoy; no rule captures it."""
+PORTS = (ADMIN_PORT, OUTBOUND_PORT, INBOUND_PORT, METRICS_PORT, READY_PORT)
 WORKERS = 1
 """A sidecar serves one replica, as in every arm; Istio's own default goes by the CPU limit."""
 QUIET = {"disabled": True}
