@@ -88,10 +88,10 @@ def _place_section(document: Document, place: Place, index: str) -> Html:
     rows = [row for arm, of in place.arms for row in ([arm_name(styles[arm], arm)], *map(_cells, of))]
     return section(
         f"changes-{index}",
-        f"{'Changes' if first == 'before' else f'{first} and {second}'} · {place.topology} · {place.load}",
+        f"{'Changes' if first == 'before' else f'{first.capitalize()} and {second}'} · {place.topology} · {place.load}",
         paragraph(f"Differences are {second} minus {first}; brackets are 95 % intervals over rounds.", "muted"),
         _picture(f"forest-{index}", place.relative),
-        table(head, rows, f"Every arm {first} and {second}, {place.topology} at {place.load}"),
+        table(head, rows, f"Every arm: {first} and {second}, {place.topology} at {place.load}"),
     )
 
 
