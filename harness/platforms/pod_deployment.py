@@ -23,8 +23,8 @@ from harness.platforms.tunnel import Door
 PODS_WITHIN_S = 60.0
 GONE_WITHIN_S = 30.0
 POLL_S = 0.02
-KUBERNETES = "kubernetes"
-"""Kubelet, container runtime, and the pods of kube-system."""
+KUBERNETES, INSTRUMENT = "kubernetes", "instrument"
+"""Kubelet, container runtime and the pods of kube-system; agent and load."""
 Json = dict[str, Any]  # Any: JSON values
 
 
@@ -109,7 +109,8 @@ class PodDeployment:
         unit = next(iter(self.units))
         _, node_ns, _ = self.disturb.shares(unit)
         ours_ns = sum(self.disturb.usage(name, memory=False).cpu_ns for name in self.units)
-        return {KUBERNETES: node_ns - ours_ns - self._cluster.instruments_cpu_ns()}
+        instrument_ns = self._cluster.instruments_cpu_ns()
+        return {KUBERNETES: node_ns - ours_ns - instrument_ns, INSTRUMENT: instrument_ns}
 
     def check(self) -> None:
         now = {pods.name(pod): pod for pod in self._all_pods()}
