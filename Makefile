@@ -52,7 +52,7 @@ e2e: $(DEV) ## slow lane: whole experiments, and what needs a kind cluster
 	PATH=$(CURDIR)/build/kind/bin:$(CURDIR)/build/istio:$$PATH $(BIN)/python -m pytest -m e2e
 
 e2e-cluster: $(DEV) ## slow lane: what needs a kind cluster (with what make kind-image images istio-images built)
-	PATH=$(CURDIR)/build/kind/bin:$(CURDIR)/build/istio:$$PATH $(BIN)/python -m pytest -m e2e $(addprefix tests/e2e/test_,helm.py cluster.py meshes.py meshes_disturbed.py)
+	PATH=$(CURDIR)/build/kind/bin:$(CURDIR)/build/istio:$$PATH $(BIN)/python -m pytest -m e2e $(ONLY) $(addprefix tests/e2e/test_,helm.py cluster.py meshes.py meshes_disturbed.py)
 
 images: $(BENCH) ## the images that run in a cluster, without a registry (Debian 12; about two minutes)
 	$(BIN)/python -m fixtures.images.build
