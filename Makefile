@@ -1,6 +1,6 @@
 # Both user commands (bench, test) do all their set-up in .venv; a stamp named after the pins' digest says what is installed.
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-kind test check format e2e e2e-cluster images istio-images kind-image trust benchmarks lock clean
+.PHONY: help bench bench-kind test check format e2e e2e-cluster e2e-api images istio-images kind-image kube-programs trust benchmarks lock clean
 PYTHON ?= python3
 TESTERS ?= logical
 BIN := .venv/bin
@@ -9,7 +9,7 @@ BENCH := .venv/.bench-$(call digest,requirements/bench.txt)
 DEV := .venv/.dev-$(call digest,requirements/dev.txt)
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("hoptax needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": set PYTHON=python3.12, say") if sys.version_info < (3, 11) else None'
@@ -31,7 +31,7 @@ $(DEV): requirements/dev.txt | .venv/bin/python
 bench: $(BENCH) ## what does a mesh cost per hop here? (about five minutes)
 	$(BIN)/hoptax run quick
 
-bench-kind: $(BENCH) ## the same in a kind cluster, by injection, Istio too (what make kind-image images istio-images built; 16 minutes)
+bench-kind: $(BENCH) ## the same in a kind cluster, by injection, Istio too (what make kind-image images istio-images built; 18 minutes)
 	fixtures/kind/bench
 
 test: $(DEV) ## every test that needs no cluster
@@ -52,7 +52,7 @@ e2e: $(DEV) ## slow lane: whole experiments, and what needs a kind cluster
 	PATH=$(CURDIR)/build/kind/bin:$(CURDIR)/build/istio:$$PATH $(BIN)/python -m pytest -m e2e
 
 e2e-cluster: $(DEV) ## slow lane: what needs a kind cluster (with what make kind-image images istio-images built)
-	PATH=$(CURDIR)/build/kind/bin:$(CURDIR)/build/istio:$$PATH $(BIN)/python -m pytest -m e2e $(ONLY) $(addprefix tests/e2e/test_,helm.py cluster.py meshes.py meshes_disturbed.py)
+	PATH=$(CURDIR)/build/kind/bin:$(CURDIR)/build/istio:$$PATH $(BIN)/python -m pytest -m e2e $(ONLY) $(addprefix tests/e2e/test_,helm.py api_server.py cluster.py meshes.py meshes_disturbed.py)
 
 images: $(BENCH) ## the images that run in a cluster, without a registry (Debian 12; about two minutes)
 	$(BIN)/python -m fixtures.images.build
@@ -69,6 +69,12 @@ benchmarks: $(DEV) ## report of a million rows; engine, service and proxy agains
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.service
 	$(BIN)/python -m benchmarks.proxy
+
+kube-programs: $(BENCH) ## of kind-image only the programs: no Docker, no Debian packages
+	$(BIN)/python -m fixtures.kind.offline.build --programs
+
+e2e-api: $(DEV) ## of e2e-cluster only what needs no Docker (with what make kube-programs built; root)
+	PATH=$(CURDIR)/build/kind/bin:$$PATH $(BIN)/python -m pytest -m e2e $(addprefix tests/e2e/test_,helm.py api_server.py)
 
 istio-images: $(BENCH) ## istiod, its agent and an upstream Envoy as images, and their istioctl, without a registry (build/istio)
 	fixtures/images/istio/build.sh build/istio $(BIN)/python
