@@ -1,7 +1,7 @@
 """A real API server with its etcd, as plain processes on loopback, without a node: for what is between us and Kubernetes' API.
 
 Webhooks are reached at the endpoints of their Service (`--enable-aggregator-routing`), so a server here can stand behind one. Kubernetes takes no
-loopback address as an endpoint: ENDPOINT is an address of ours on `lo`.
+loopback address as an endpoint: ENDPOINT and SECOND are addresses of ours on `lo`.
 """
 
 import os
@@ -18,7 +18,7 @@ from harness.model.errors import EnvironmentFailure
 from harness.platforms.kubectl import Kubectl
 
 PROGRAMS = ("etcd", "kube-apiserver", "kubectl", "openssl", "ip")
-ENDPOINT = "198.18.127.17"
+ENDPOINT, SECOND = "198.18.127.17", "198.18.127.18"
 SERVICES = "198.18.126.0/24"
 READY_WITHIN_S = 60.0
 END_WITHIN_S = 20.0
@@ -47,7 +47,8 @@ def api_server(folder: Path) -> Iterator[ApiServer]:
     """Ends with the block, as do etcd and the address."""
     ports = [_free() for _ in range(3)]
     with ExitStack() as stack:
-        stack.enter_context(_address())
+        for address in (ENDPOINT, SECOND):
+            stack.enter_context(_on_lo(address))
         _keys(folder)
         client, peer, port = ports
         stack.enter_context(_started(folder, "etcd", *_etcd(folder, client, peer)))
@@ -58,12 +59,12 @@ def api_server(folder: Path) -> Iterator[ApiServer]:
 
 
 @contextmanager
-def _address() -> Iterator[None]:
-    subprocess.run(("ip", "addr", "replace", f"{ENDPOINT}/32", "dev", "lo"), check=True)
+def _on_lo(address: str) -> Iterator[None]:
+    subprocess.run(("ip", "addr", "replace", f"{address}/32", "dev", "lo"), check=True)
     try:
         yield
     finally:
-        subprocess.run(("ip", "addr", "del", f"{ENDPOINT}/32", "dev", "lo"), check=True)
+        subprocess.run(("ip", "addr", "del", f"{address}/32", "dev", "lo"), check=True)
 
 
 def _keys(folder: Path) -> None:

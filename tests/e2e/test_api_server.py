@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ from harness.platforms.places import Where
 from harness.platforms.references import resolve_unit
 from harness.topology import load_topology
 from meshes.builtin.install.manifests import NAMESPACE, WEBHOOK_PORT, Installation, objects, settings
-from tests.e2e.api_server import ENDPOINT, ApiServer, api_server, missing
+from tests.e2e.api_server import ENDPOINT, SECOND, ApiServer, api_server, missing
 from tests.e2e.disturbance import eventually
 
 pytestmark = [
@@ -65,17 +66,17 @@ def control(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Installed, and running behind its Service."""
     folder = tmp_path_factory.mktemp("control")
     api.kubectl.apply([each for each in objects(INSTALLATION) if each["kind"] != "Deployment"])
-    api.kubectl.apply([_slice()])
-    with controlling(api, folder) as process:
+    api.kubectl.apply([_slice(ENDPOINT)])
+    with controlling(api, folder, ENDPOINT) as process:
         yield process
 
 
 @contextmanager
-def controlling(api: ApiServer, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def controlling(api: ApiServer, folder: Path, address: str) -> Iterator["subprocess.Popen[bytes]"]:
     token = folder / "token"
     token.write_text(api.kubectl.run("create", "token", NAME, f"--namespace={NAMESPACE}"))
     given = json.dumps(settings(INSTALLATION) | {"folder": str(folder / "keys")})
-    words = (sys.executable, "-c", RUN, ENDPOINT, str(api.port), str(api.certificate), str(token), given)
+    words = (sys.executable, "-c", RUN, address, str(api.port), str(api.certificate), str(token), given)
     process = subprocess.Popen(words)
     try:
         yield process
@@ -90,15 +91,15 @@ def _account(namespace: str, name: str) -> Json:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}
 
 
-def _slice() -> Json:
-    """What a cluster's own controllers make of a Service and its ready pods."""
+def _slice(address: str) -> Json:
+    """What a cluster's own controllers make of a Service and a ready pod at that address."""
     labels = {"kubernetes.io/service-name": NAME}
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [ENDPOINT], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
         "ports": [{"name": "webhook", "port": WEBHOOK_PORT}],
     }
 
@@ -198,6 +199,24 @@ def test_a_webhook_that_is_away_fails_closed_or_open_as_installed(
     finally:
         os.kill(control.pid, signal.SIGCONT)
         _apply_webhook(api.kubectl, strict=True)
+
+
+def test_two_replicas_share_one_authority_and_either_will_do(
+    api: ApiServer, control: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    """The first stands still, as on a node that is lost; Kubernetes then takes it out of the Service's endpoints."""
+    namespace = labelled(api.kubectl, "two", inject="enabled")
+    _await_webhook(api.kubectl, namespace, control)
+    with controlling(api, tmp_path, SECOND) as second:
+        os.kill(control.pid, signal.SIGSTOP)
+        try:
+            api.kubectl.apply([_slice(SECOND)])
+            _await_webhook(api.kubectl, namespace, second)
+        finally:
+            os.kill(control.pid, signal.SIGCONT)
+            api.kubectl.apply([_slice(ENDPOINT)])
+    kept = api.kubectl.get("secret", "hoptax-authority", f"--namespace={NAMESPACE}")["data"]["ca.pem"]
+    assert b64decode(kept) == (tmp_path / "keys" / "authority" / "ca.pem").read_bytes()
 
 
 def _apply_webhook(kubectl: Kubectl, *, strict: bool) -> None:
