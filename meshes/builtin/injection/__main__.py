@@ -1,7 +1,7 @@
 """`python -m meshes.builtin.injection JSON`: writes the rules of capture into this network namespace, once. The init container.
 
 JSON: `{"inbound", "outbound", "uid", "exclude_inbound": […], "exclude_outbound": […]}`. Needs CAP_NET_ADMIN, iptables-restore and
-iptables-save, and the same of ip6tables where the pod has IPv6. Rules that are there stay. Exit codes: 0; 2 wrong use; 4 it failed.
+iptables-save, and the same of ip6tables where the pod has an IPv6 address that others can reach. Rules that are there stay. Exit codes: 0; 2 wrong use; 4 it failed.
 """
 
 import json
@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from meshes.builtin.injection.capture import Capturing, rules
+from meshes.builtin.injection.capture import Capturing, has_ipv6, rules
 
-IPV6_OFF = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 JUMP = "-A OUTPUT -p tcp -j HOPTAX_OUT"
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     capturing = _read(sys.argv[1])
     try:
         _apply("iptables", rules(capturing, six=False))
-        if IPV6_OFF.exists() and IPV6_OFF.read_text().strip() == "0":
+        if IPV6_ADDRESSES.exists() and has_ipv6(IPV6_ADDRESSES.read_text()):
             _apply("ip6tables", rules(capturing, six=True))
     except (OSError, subprocess.CalledProcessError) as error:
         said = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else error

@@ -8,6 +8,8 @@ the pod's own address (an app that calls its own Service) goes to the inbound po
 from dataclasses import dataclass
 
 MOST_PORTS = 32
+SCOPE, GLOBAL = 3, "00"
+"""The field of a line of /proc/net/if_inet6, and its value for an address that others can reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,8 @@ def rules(capturing: Capturing, *, six: bool) -> str:
         "COMMIT",
     ]
     return "\n".join(lines) + "\n"
+
+
+def has_ipv6(addresses: str) -> bool:
+    """From the text of /proc/net/if_inet6: whether one is global. A network without IPv6 gives pods link-local ones all the same."""
+    return any(line.split()[SCOPE] == GLOBAL for line in addresses.splitlines())

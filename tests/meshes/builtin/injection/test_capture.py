@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from meshes.builtin.injection.capture import Capturing, rules
+from meshes.builtin.injection.capture import Capturing, has_ipv6, rules
 
 CAPTURING = Capturing(15006, 15001, 10002, (8081,), (8081, 8090))
 
@@ -48,6 +48,18 @@ def test_the_sidecars_own_traffic_and_loopback_come_before_the_redirection() -> 
     assert out[2] == "-A HOPTAX_OUT -d 127.0.0.1/32 -j RETURN"
     assert out[-1] == "-A HOPTAX_OUT -p tcp -j REDIRECT --to-ports 15001"
     assert [line for line in lines if "8090" in line] == ["-A HOPTAX_OUT -p tcp --dport 8090 -j RETURN"]
+
+
+LOOPBACK = "00000000000000000000000000000001 01 80 10 80       lo\n"
+LINK = "fe8000000000000000427efffecb0fb4 58 40 20 80     eth0\n"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "has"),
+    [("", False), (LOOPBACK + LINK, False), (LINK + "fd000000000000000000000000000002 04 40 00 82 eth0\n", True)],
+)
+def test_a_pod_has_ipv6_if_others_can_reach_it_so(addresses: str, has: bool) -> None:
+    assert has_ipv6(addresses) is has
 
 
 def test_ipv6_has_its_own_loopback() -> None:
