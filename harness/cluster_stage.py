@@ -3,13 +3,14 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from harness.load import users
 from harness.load.accounts import clock_domain
 from harness.load.clocks import Exchange, bounded
 from harness.load.control import Engine
@@ -55,20 +56,30 @@ def cluster_stage(
 
 def _programs(cluster: Cluster, programs: Mapping[str, Sequence[Program]]) -> dict[str, list[Described]]:
     wanted = {program for each in programs.values() for program in each}
-    inside = ask(cluster.exec(cluster.load_pod, "load"), cluster.target.image, wanted)
+    inside = ask(cluster.exec(cluster.load_pods[0], "load"), cluster.target.image, wanted)
     return {arm: described(each, dict(cluster.target.mesh_images), inside) for arm, each in programs.items()}
 
 
 def engine(platform: KubernetesPlatform, load: Load) -> Engine:
-    """The engine in the pod of the load, for the deployment that runs now. It shares CPUs with the system under test."""
-    if load.workload.name:
-        raise UsageError(
-            f"load {load.workload.name!r} is a locustfile: on the platform kubernetes only hoptax's own open loop drives load; "
-            "use --platform process"
-        )
+    """The engine in the pod of the load, or one in the pod of each of Locust's workers, for the deployment that runs now.
+
+    They share CPUs with the system under test. Locust's own part stays here: what it does is seen once a second.
+    """
     if platform.running is None:
         raise RuntimeError("an engine is asked for while nothing runs")
-    return Engine((), command=(*CARRIER, platform.running.load_url(), *platform.engine_command()))
+    url = platform.running.load_url()
+    commands = [(*CARRIER, url, *command) for command in platform.engine_commands()[: load.workload.workers]]
+    return users.engine(load, engines=commands) if load.workload.name else Engine((), command=commands[0])
+
+
+def check_loads(loads: Iterable[Load]) -> None:
+    """UsageError for what can't be sent from inside of a cluster."""
+    for load in loads:
+        if load.workload.loop != "open":
+            raise UsageError(
+                f"the users of locustfile {load.workload.name!r} wait for their answers, and so have to run where the load is: "
+                "the image of the pods has no Locust; use users on OpenLoopUser, or --platform process"
+            )
 
 
 def same_clock(cluster: Cluster) -> WorkerClock:

@@ -27,12 +27,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from harness import ablation, pilot, registry
 from harness.ablation import Ablation, Wanted
-from harness.fault_file import FaultEntry, faults
+from harness.fault_file import PROCESS, FaultEntry, faults
 from harness.load.schedule import check_schedule
-from harness.load.users import MAX_WORKERS, with_workload
+from harness.load.users import MAX_WORKERS, STEADY, with_workload
 from harness.model.errors import UsageError, unknown
 from harness.model.fault import FaultSpec
-from harness.model.mesh import Arm
+from harness.model.mesh import Arm, PlatformFacts
 from harness.model.quantities import duration_s
 from harness.model.rules import Asked
 from harness.model.run import Load
@@ -143,16 +143,22 @@ class _File(BaseModel):
 
 
 def load_experiment(
-    name: str, *, arms: tuple[str, ...] = (), rounds: int | None = None, gate: bool = False
+    name: str,
+    *,
+    arms: tuple[str, ...] = (),
+    rounds: int | None = None,
+    gate: bool = False,
+    workers: int | None = None,
+    platform: PlatformFacts = PROCESS,
 ) -> Experiment:
     """The experiment of that name or path, with the arms and rounds of the command line instead of the file's, if given.
 
-    With `gate` an experiment without rules gets the default ones. Raises UsageError for an unreadable file, an unknown key or
+    With `gate` an experiment without rules gets the default ones; `workers` share every load, whatever the file says. Raises UsageError for an unreadable file, an unknown key or
     name, a value out of range.
     """
     path = registry.find_file("experiments", name)
-    file = _validated(path, read_yaml("experiment", path))
-    experiment = _resolve(file, arms)
+    file = _shared(_validated(path, read_yaml("experiment", path)), workers)
+    experiment = _resolve(file, arms, platform)
     experiment = replace(experiment, rules=_rules(file.rules, experiment, f"experiment {path}", bool(arms), gate))
     return experiment if rounds is None else _with_rounds(experiment, rounds)
 
@@ -176,7 +182,20 @@ def _validated(path: Path, document: object) -> _File:
         raise UsageError(f"experiment {path}: {where}: {complaint(first)}") from None
 
 
-def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
+def _shared(file: _File, workers: int | None) -> _File:
+    """A load without a locustfile becomes that of the built-in one that sends the same requests, with every setting as it was."""
+    if workers is None:
+        return file
+    loads = {
+        name: load.model_copy(
+            update={**({} if load.workload else load.model_dump() | {"workload": STEADY}), "workers": workers}
+        )
+        for name, load in file.loads.items()
+    }
+    return file.model_copy(update={"loads": loads})
+
+
+def _resolve(file: _File, arms: tuple[str, ...], platform: PlatformFacts) -> Experiment:
     made, ablations = ablation.expand(file.ablation, registry.arm) if file.ablation else ((), ())
     named = tuple(registry.arm(text) for text in (arms or file.arms))
     by_id = {arm.id: arm for arm in (named if arms else (*named, *made))}
@@ -199,7 +218,7 @@ def _resolve(file: _File, arms: tuple[str, ...]) -> Experiment:
         rounds=file.rounds,
         seed=file.seed,
         ablation=ablation.within(ablations, ids),
-        faults=faults(file.faults, topologies, resolved, loads.values()),
+        faults=faults(file.faults, topologies, resolved, loads.values(), platform),
         retakes=file.retakes if file.retakes is not None else 0 if file.faults else 1,
     )
 

@@ -24,8 +24,8 @@ from harness.model.quantities import duration_s
 from harness.model.run import Load
 from harness.model.topology import Topology
 
-PLATFORM = PlatformFacts("process", interception=False)
-"""Faults are checked against the plans of the platform that has them so far."""
+PROCESS = PlatformFacts("process", interception=False)
+"""The platform unless another is asked for."""
 
 
 def _seconds(value: object) -> object:
@@ -66,9 +66,13 @@ class Slot:
 
 
 def faults(
-    entries: Sequence[FaultEntry], topologies: Sequence[Topology], arms: Sequence[Arm], loads: Iterable[Load]
+    entries: Sequence[FaultEntry],
+    topologies: Sequence[Topology],
+    arms: Sequence[Arm],
+    loads: Iterable[Load],
+    platform: PlatformFacts = PROCESS,
 ) -> tuple[FaultSpec, ...]:
-    """The faults of a file; UsageError for an unknown kind or target, faults that overlap, or one longer than its window."""
+    """The faults of a file, checked against the arms' plans for the platform; UsageError for an unknown kind or target, faults that overlap, or one longer than its window."""
     specs = tuple(map(_spec, entries))
     if len({spec.name for spec in specs}) != len(specs):
         raise UsageError("two faults have one name: results are told apart by it, so rename one")
@@ -76,7 +80,7 @@ def faults(
         slots(specs, load.window_s)
     for topology in topologies:
         for spec in specs:
-            _check_target(spec, topology, arms)
+            _check_target(spec, topology, arms, platform)
     return specs
 
 
@@ -135,9 +139,9 @@ def _spec(entry: FaultEntry) -> FaultSpec:
     )
 
 
-def _check_target(spec: FaultSpec, topology: Topology, arms: Sequence[Arm]) -> None:
+def _check_target(spec: FaultSpec, topology: Topology, arms: Sequence[Arm], platform: PlatformFacts) -> None:
     kind = registry.fault_kind(spec.kind)
-    plans = [arm.plan(topology, Traffic(), PLATFORM) for arm in arms]
+    plans = [arm.plan(topology, Traffic(), platform) for arm in arms]
     touched = [kind.units(spec, topology, plan) for plan in plans]
     if spec.target and not any(touched):
         names = ", ".join(arm.id for arm in arms)

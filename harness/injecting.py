@@ -5,12 +5,10 @@ It knows no kind of fault and no mesh. What it can't know it is given: the deplo
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from harness import registry
 from harness.fault_file import Slot, slots
 from harness.faults.wire import with_interposers
-from harness.model.errors import UsageError
 from harness.model.fault import Fault, FaultSpec, Injection
 from harness.model.mesh import Arm, PlatformFacts, Traffic
 from harness.model.plan import Plan
@@ -30,19 +28,8 @@ def plan_with(
     hosts = tuple(host for spec in specs for host in registry.fault_kind(spec.kind).interposes(spec, topology))
     if not hosts:
         return arm.plan(topology, traffic, platform)
-    check_relays(topology, platform, specs)
-    return with_interposers(arm.plan(topology, replace(traffic, interposed=hosts), platform), hosts)
-
-
-def check_relays(topology: Topology, platform: PlatformFacts, specs: Sequence[FaultSpec]) -> None:
-    """UsageError where sidecars find each other by themselves and a fault needs an interposer: nothing would lead to it."""
-    needs = {spec.kind: registry.fault_kind(spec.kind).interposes(spec, topology) for spec in specs}
-    kinds, hosts = sorted(kind for kind, before in needs.items() if before), sorted({*chain(*needs.values())})
-    if kinds and platform.interception:
-        raise UsageError(
-            f"fault kind {', '.join(kinds)} needs a relay before {', '.join(hosts)}, and on the platform "
-            f"{platform.name} sidecars go past it: measure it with --platform process"
-        )
+    plan = arm.plan(topology, replace(traffic, interposed=hosts), platform)
+    return with_interposers(plan, hosts, interception=platform.interception)
 
 
 def targets(plan: Plan, specs: Sequence[FaultSpec], topology: Topology) -> dict[str, tuple[str, ...]]:

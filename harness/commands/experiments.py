@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
@@ -13,6 +14,7 @@ import typer
 
 from harness import store
 from harness.analysis.checks import asked_in, notes
+from harness.cluster_stage import check_loads
 from harness.commands.gating import Gate, GateOption, JunitOption, MarkdownOption
 from harness.commands.where import (
     ContextOption,
@@ -27,7 +29,7 @@ from harness.commands.where import (
     target,
 )
 from harness.experiment import Experiment, load_experiment
-from harness.injecting import check_relays
+from harness.fault_file import PROCESS
 from harness.manifest import Facts
 from harness.model.errors import UsageError
 from harness.platforms.cluster import Target
@@ -48,6 +50,10 @@ def run(
     experiment: Annotated[str, typer.Argument(help="A shipped experiment (hoptax list experiments) or a YAML file.")],
     arms: Annotated[str, typer.Option(help="Arms instead of the file's, e.g. 'baseline,builtin[mtls]'.")] = "",
     rounds: Annotated[int | None, typer.Option(help="Rounds instead of the file's; 6 or more give intervals.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Locust workers that share each load instead of the file's; in a cluster a pod each."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder in which the result's folder is made.")] = Path("results"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print plan, rendered configuration and time; start nothing.")
@@ -71,10 +77,13 @@ def run(
 ) -> None:
     """Measure: every arm of an experiment, in paired rounds.  Example: hoptax run quick --rounds 12"""
     where = target(platform, context, kubeconfig, namespace_prefix, image, mesh_image, requests, limits, yes)
-    chosen = load_experiment(experiment, arms=split_arms(arms), rounds=rounds, gate=gate)
+    facts = PROCESS if where is None else KubernetesPlatform.facts
+    chosen = load_experiment(
+        experiment, arms=split_arms(arms), rounds=rounds, gate=gate, workers=workers, platform=facts
+    )
     if where is not None:
-        for topology in chosen.topologies:
-            check_relays(topology, KubernetesPlatform.facts, chosen.faults)
+        check_loads(chosen.loads.values())
+        where = replace(where, load_pods=max(load.workload.workers for load in chosen.loads.values()))
     if dry_run and resume is not None:
         raise UsageError("--dry-run shows a whole experiment and --resume goes on with one: give one of them")
     gated = Gate(gate, junit, markdown)

@@ -1,7 +1,7 @@
 """The interposers of a plan: one before each of some hosts. Pure.
 
 Every arm of an experiment gets the same ones, so that what they cost cancels out; only faults give them a delay. Callers are led to them
-by Traffic.interposed.
+by Traffic.interposed, or, in a cluster, by the callee's Service, whose endpoints they are.
 """
 
 import json
@@ -17,14 +17,18 @@ WIRE_PORT = 15080
 INTERPOSER = Program("interposer", module="harness.faults.interposer")
 
 
-def with_interposers(plan: Plan, hosts: Iterable[str]) -> Plan:
-    """The plan and its interposers, last, so that all other hosts keep their places."""
-    return replace(plan, units=(*plan.units, *(_unit(plan, host) for host in dict.fromkeys(hosts))))
+def with_interposers(plan: Plan, hosts: Iterable[str], *, interception: bool = False) -> Plan:
+    """The plan and its interposers, last, so that all other hosts keep their places.
+
+    Where connections are intercepted, sidecars speak to each other at the app's own port.
+    """
+    return replace(plan, units=(*plan.units, *(_unit(plan, host, interception) for host in dict.fromkeys(hosts))))
 
 
-def _unit(plan: Plan, host: str) -> Unit:
+def _unit(plan: Plan, host: str, interception: bool) -> Unit:
     own = wire_host(host)
-    port = INBOUND_PORT if any(unit.host == host and INBOUND_PORT in unit.ports for unit in plan.units) else APP_PORT
+    meshed = any(unit.host == host and INBOUND_PORT in unit.ports for unit in plan.units)
+    port = INBOUND_PORT if meshed and not interception else APP_PORT
     document = {
         "listen": [address(own), port],
         "to": [address(host), port],
@@ -39,4 +43,5 @@ def _unit(plan: Plan, host: str) -> Unit:
         files=(File("wire.json", json.dumps(document, indent=1)),),
         ports=(port, WIRE_PORT),
         ready=Ready(WIRE_PORT),
+        before=host,
     )

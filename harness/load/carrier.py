@@ -1,8 +1,9 @@
 """Stands in for an engine that runs elsewhere: speaks the same protocol, passes it on through a command, and brings the rows back.
 
 `python -m harness.load.carrier carry URL COMMAND…` is started like an engine. COMMAND runs words on the other machine with our
-stdin (`kubectl exec --stdin POD --`); URL is where load enters for who is there. `… send FILE` is what it runs there for the rows,
-which are kept until they were sent, `… engine` for the load, ahead of programs that aren't ours. The other machine has to have our clock.
+stdin (`kubectl exec --stdin POD --`); URL is where load enters for who is there. `… receive FILE` is what it runs there for a body to be
+sent, `… engine` for the load, ahead of programs that aren't ours, and `… send FILE` for the rows, which are kept until they were sent. The
+other machine has to have our clock.
 """
 
 import os
@@ -14,25 +15,32 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, NoReturn
+from urllib.parse import urlsplit
 
 from harness.load.accounts import AHEAD, clock_domain
 from harness.load.messages import Done, Event, Failed, Prepare, Request, decode_event, decode_request, encode
 from harness.load.slices import shorten
+from harness.model.errors import EnvironmentFailure
 
 THERE = ("python", "-m", "harness.load.carrier", "engine")
 SEND = ("python", "-m", "harness.load.carrier", "send")
-ROWS_FOLDER = "/tmp"  # noqa: S108 - on the other machine, in a pod of its own
+RECEIVE = ("python", "-m", "harness.load.carrier", "receive")
+FOLDER = "/tmp"  # noqa: S108 - on the other machine, in a pod of its own
 FETCHED_WITHIN_S = 12.0
 END_WITHIN_S = 1.5
 
 
 def to_there(request: Request, url: str) -> Request:
-    """A request as the engine there needs it: its way to the system, its own file; its CPUs are the cluster's affair."""
+    """A request as the engine there needs it: its way to the system, its own files; its CPUs are the cluster's affair."""
     if not isinstance(request, Prepare):
         return request
-    if request.body_file or request.cacert:
-        raise ValueError("a file of this machine can't be used by an engine elsewhere")
-    return replace(request, url=url, rows_file=f"{ROWS_FOLDER}/{request.run_id or 'run'}.rows", cpus=())
+    if request.cacert:
+        raise ValueError("a load in a cluster enters at a port without TLS: leave cacert out")
+    beyond = urlsplit(request.url)
+    there = urlsplit(url)._replace(path=beyond.path, query=beyond.query).geturl()
+    files = f"{FOLDER}/{request.run_id or 'run'}{f'.{request.worker}' if request.workers > 1 else ''}"
+    body = request.body_file and f"{files}.body"
+    return replace(request, url=there, rows_file=f"{files}.rows", body_file=body, cpus=())
 
 
 class Carrier:
@@ -51,9 +59,11 @@ class Carrier:
         try:
             for line in requests:
                 request = decode_request(line)
-                if isinstance(request, Prepare):
+                there = to_there(request, self._url)
+                if isinstance(request, Prepare) and isinstance(there, Prepare):
                     self._rows_here = request.rows_file
-                self._process.stdin.write(encode(to_there(request, self._url)))
+                    self._give_body(request.body_file, there.body_file)
+                self._process.stdin.write(encode(there))
                 self._process.stdin.flush()
         except BrokenPipeError:  # it has ended: `bring_back` returns, and its last words are told
             with suppress(BrokenPipeError):
@@ -61,6 +71,8 @@ class Carrier:
             return
         except ValueError as error:
             self._say(Failed("usage", str(error)))
+        except EnvironmentFailure as error:
+            self._say(Failed("environment", str(error)))
         self._process.stdin.close()
         try:
             self._process.wait(END_WITHIN_S)
@@ -83,19 +95,31 @@ class Carrier:
                 "environment",
                 f"the engine's clock is another machine's (boot id {event.domain.boot_id}, here {here}): its stamps can't be used",
             )
-        with Path(self._rows_here).open("wb") as rows:
-            fetched = subprocess.run(
-                [*self._command, *SEND, event.rows_file],
-                stdin=subprocess.DEVNULL,
-                stdout=rows,
-                stderr=subprocess.PIPE,
-                timeout=FETCHED_WITHIN_S,
-                check=False,
-            )
-        if fetched.returncode:
-            said = fetched.stderr.decode(errors="replace").strip()
-            return Failed("environment", f"the rows of the engine in the cluster can't be fetched: {said[-400:]}")
+        try:
+            with Path(os.devnull).open("rb") as nothing, Path(self._rows_here).open("wb") as rows:
+                self._copy(
+                    (*SEND, event.rows_file), nothing, rows, "the rows of the engine in the cluster can't be fetched"
+                )
+        except EnvironmentFailure as error:
+            return Failed("environment", str(error))
         return replace(event, rows_file=self._rows_here)
+
+    def _give_body(self, here: str, there: str) -> None:
+        if here:
+            with Path(here).open("rb") as body, Path(os.devnull).open("wb") as nowhere:
+                self._copy((*RECEIVE, there), body, nowhere, "the body to be sent can't be brought into the cluster")
+
+    def _copy(self, words: Sequence[str], source: IO[bytes], sink: IO[bytes], trouble: str) -> None:
+        copied = subprocess.run(
+            [*self._command, *words],
+            stdin=source,
+            stdout=sink,
+            stderr=subprocess.PIPE,
+            timeout=FETCHED_WITHIN_S,
+            check=False,
+        )
+        if copied.returncode:
+            raise EnvironmentFailure(f"{trouble}: {copied.stderr.decode(errors='replace').strip()[-400:]}")
 
     def _say(self, event: Event) -> None:
         self._out.write(encode(event))
@@ -128,10 +152,14 @@ def _carry(url: str, command: Sequence[str]) -> int:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["carry", url, *command] if command:
-            sys.exit(_carry(url, command))
+            status = _carry(url, command)
+            sys.stderr.flush()
+            os._exit(status)  # a thread still reads stdin, and Python would stumble over that at its own end
         case ["engine"]:
             _engine()
         case ["send", path]:
             _send(Path(path), sys.stdout.buffer)
+        case ["receive", path]:
+            Path(path).write_bytes(sys.stdin.buffer.read())
         case _:
-            sys.exit("usage: python -m harness.load.carrier carry URL COMMAND… | engine | send FILE")
+            sys.exit("usage: python -m harness.load.carrier carry URL COMMAND… | engine | send FILE | receive FILE")

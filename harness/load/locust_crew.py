@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import gevent
@@ -18,8 +18,6 @@ from locust.runners import MasterRunner
 from harness.load.clocks import Exchange
 from harness.load.locust_worker import CHANNEL, HELLO, PING, PONG
 from harness.load.messages import Event, Request, decode_event, encode
-
-WORKER = (sys.executable, "-m", "harness.load.locust_worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +58,15 @@ class Lost:
 class Crew:
     """So many workers, on this machine. Each has a file without a name for its rows: nothing is left, however all end."""
 
-    def __init__(self, runner: MasterRunner, file: Path, count: int, inbox: "Queue[Any]") -> None:
+    def __init__(self, runner: MasterRunner, commands: Sequence[Sequence[str]], inbox: "Queue[Any]") -> None:
+        """`commands` start the workers, but for the port of the master."""
         self._runner, self._inbox = runner, inbox
         self._nodes: dict[int, str] = {}
-        self._rows: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in range(count)]  # noqa: SIM115 - open to our end
+        self._rows: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in commands]  # noqa: SIM115 - open to our end
         runner.register_message(HELLO, self._met)
         runner.register_message(PONG, self._ponged)
         runner.register_message(CHANNEL, self._said)
-        self.processes = [self._start(file, worker) for worker in range(count)]
+        self.processes = [self._start(command, worker) for worker, command in enumerate(commands)]
 
     def rows_file(self, worker: int) -> str:
         """Where a worker writes its rows, and we read them: the same descriptor in both processes."""
@@ -81,10 +80,10 @@ class Crew:
         """Ask a worker for its clock; Ponged follows."""
         self._runner.send_message(PING, {"asked_ns": time.monotonic_ns()}, self._nodes[worker])
 
-    def _start(self, file: Path, worker: int) -> "subprocess.Popen[bytes]":
+    def _start(self, command: Sequence[str], worker: int) -> "subprocess.Popen[bytes]":
         port: int = self._runner.server.port
         process = subprocess.Popen(
-            [*WORKER, str(file), "--worker", str(worker), "--port", str(port)],
+            [*command, "--port", str(port)],
             stdin=subprocess.PIPE,  # its end is how a worker learns that we are gone
             stdout=sys.stderr,
             pass_fds=(self._rows[worker].fileno(),),

@@ -5,9 +5,11 @@ say and merges their rows. A worker that vanishes ends the run, which is invalid
 """
 
 import argparse
+import json
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,7 +25,7 @@ from harness.load.clocks import bounded, check_same
 from harness.load.locust_crew import Crew, Lost, Met, Ponged, Said
 from harness.load.locust_edges import Pipes, check_reachable, check_web_port
 from harness.load.locust_file import LocustFile, load, own_stdout
-from harness.load.locust_worker import environment
+from harness.load.locust_worker import command, environment
 from harness.load.merging import Seconds, merged_done, merged_rows, raw_columns, share
 from harness.load.messages import (
     NOTHING_SEEN,
@@ -59,16 +61,22 @@ class Master:
     """One conversation with the harness, and the workers that carry out what it asks for."""
 
     def __init__(
-        self, path: Path, file: LocustFile, workers: int, web_port: int, pipes: Pipes, inbox: "Queue[Any]"
+        self,
+        file: LocustFile,
+        web_port: int,
+        pipes: Pipes,
+        inbox: "Queue[Any]",
+        commands: Sequence[Sequence[str]],
     ) -> None:
-        self._file, self._workers, self._pipes, self._inbox = file, workers, pipes, inbox
+        """`commands` start its workers."""
+        self._file, self._workers, self._pipes, self._inbox = file, len(commands), pipes, inbox
         self._environment = environment(file.classes)
         self._runner = self._environment.create_master_runner("127.0.0.1", 0)
         web_ui = self._environment.create_web_ui("127.0.0.1", web_port) if web_port else None
         events.spawning_complete.add_listener(self._spawned)
         events.init.fire(environment=self._environment, runner=self._runner, web_ui=web_ui)
         gevent.spawn(stats_history, self._runner)  # what the page's charts are drawn from
-        self._crew = Crew(self._runner, path, workers, inbox)
+        self._crew = Crew(self._runner, commands, inbox)
         self._early: deque[Request] = deque()  # what the harness asked before it was its turn
 
     def serve(self) -> None:
@@ -219,7 +227,9 @@ def main() -> NoReturn:
     try:
         if asked.web_port:
             check_web_port(asked.web_port)
-        Master(asked.file, load(asked.file), asked.workers, asked.web_port, pipes, inbox).serve()
+        engines: list[list[str]] = json.loads(asked.engines) or [[]] * asked.workers
+        commands = [command(asked.file, worker, engine) for worker, engine in enumerate(engines)]
+        Master(load(asked.file), asked.web_port, pipes, inbox, commands).serve()
     except HoptaxError as error:
         pipes.say(Failed("usage" if isinstance(error, UsageError) else "environment", str(error)))
     except BrokenPipeError:
@@ -232,6 +242,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("file", type=Path)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--web-port", type=int, default=0)
+    parser.add_argument("--engines", default="[]")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
 """What a load worker does for an OpenLoopUser: runs its engine as the master says, on this worker's share of the schedule."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +10,7 @@ from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 from locust.env import Environment
 
-from harness.load.control import Engine, EngineReport, Share
+from harness.load.control import ENGINE, Engine, EngineReport, Share
 from harness.load.locust_adapter import OpenLoopUser
 from harness.load.merging import raw_columns
 from harness.load.messages import Done, Event, Failed, Prepare, Progress, Ready, Start
@@ -25,8 +25,12 @@ STOPPED = Failed("environment", "the users were stopped in Locust's page before 
 class ScheduleSession:
     """A conductor of one OpenLoopUser (see harness.load.locust_adapter)."""
 
-    def __init__(self, environment: Environment, say: Callable[[Event], None], worker: int) -> None:
+    def __init__(
+        self, environment: Environment, say: Callable[[Event], None], worker: int, command: Sequence[str] = ()
+    ) -> None:
+        """`command` starts the engine, if it isn't the one of this machine."""
         self._environment, self._say, self._worker = environment, say, worker
+        self._command = command or ENGINE
         self._asked: AsyncResult[Prepare] = AsyncResult()
         self._start: AsyncResult[Start] = AsyncResult()
         self._engine: Engine | None = None
@@ -53,7 +57,7 @@ class ScheduleSession:
         self._conducting = True
         asked = cast("Prepare", self._asked.get())
         try:
-            with tempfile.NamedTemporaryFile() as body, Engine(asked.cpus) as engine:
+            with tempfile.NamedTemporaryFile() as body, Engine(asked.cpus, command=self._command) as engine:
                 body.write(user.body)
                 body.flush()
                 self._prepare(engine, user, asked, body.name)

@@ -5,10 +5,11 @@ go the messages of harness.load.messages. Importing this module imports Locust: 
 """
 
 import argparse
+import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,12 @@ from harness.load.messages import Event, Prepare, Request, Start, Stop, decode_r
 
 CHANNEL = "hoptax"
 HELLO, PING, PONG = "hoptax-hello", "hoptax-ping", "hoptax-pong"
+
+
+def command(file: Path, worker: int, engine: Sequence[str] = ()) -> tuple[str, ...]:
+    """What starts worker number `worker` of a file's users, but for the port of its master; an open loop's engine may run elsewhere."""
+    words = (sys.executable, "-m", "harness.load.locust_worker", str(file), "--worker", str(worker))
+    return (*words, "--engine", json.dumps(list(engine))) if engine else words
 
 
 class Session(Protocol):
@@ -96,7 +103,11 @@ def main() -> None:
     gevent.spawn(_end_with_master)
     runner = env.create_worker_runner("127.0.0.1", asked.port)
     channel = Channel(runner, asked.worker)
-    session: Any = (ScheduleSession if file.users.loop == "open" else JourneySession)(env, channel.say, asked.worker)
+    session: Any  # Any: either of two classes that Locust calls back
+    if file.users.loop == "open":
+        session = ScheduleSession(env, channel.say, asked.worker, json.loads(asked.engine))
+    else:
+        session = JourneySession(env, channel.say, asked.worker)
     runner.register_message(PING, channel.pong)
     runner.register_message(CHANNEL, _listener(session))
     events.init.fire(environment=env, runner=runner, web_ui=None)
@@ -124,6 +135,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("file", type=Path)
     parser.add_argument("--worker", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--engine", default="[]")
     return parser.parse_args()
 
 

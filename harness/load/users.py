@@ -21,6 +21,8 @@ MASTER = (sys.executable, "-m", "harness.load.locust_master")
 INSPECTOR = (sys.executable, "-m", "harness.load.locust_file")
 INSPECTED_WITHIN_S = 30.0
 WORKERS_LEAD_NS = 100_000_000
+STEADY = "steady"
+"""The built-in locustfile that sends what the engine alone would."""
 MAX_WORKERS = 16
 """Each takes a second of CPU time to start, and all must be there within half a minute."""
 
@@ -95,12 +97,17 @@ def with_workload(load: Load, name: str, workers: int, said: Collection[str]) ->
 _OF_CLASS = {"rate": "rate_rps", "arrivals": "arrivals", "connections": "connections", "timeout": "timeout_s"}
 
 
-def engine(load: Load, cpus: Sequence[int] = (), web_port: int = 0) -> Engine:
-    """The engine for a load: hoptax's own, or Locust's master with its workers (and its page on `web_port`)."""
+def engine(load: Load, cpus: Sequence[int] = (), web_port: int = 0, engines: Sequence[Sequence[str]] = ()) -> Engine:
+    """The engine for a load: hoptax's own, or Locust's master with its workers (and its page on `web_port`).
+
+    `engines` are the commands of the engines that an open loop's workers drive, one each, when those run elsewhere.
+    """
     if not load.workload.name:
         return Engine(cpus, command=ENGINE)
     path = registry.find_file("users", load.workload.name)
     options = ["--workers", str(load.workload.workers), "--web-port", str(web_port)]
+    if engines:
+        options += ["--engines", json.dumps([list(command) for command in engines])]
     return Engine(cpus, command=[*MASTER, str(path), *options])
 
 

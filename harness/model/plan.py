@@ -112,7 +112,8 @@ class Kubernetes:
     """What a plan asks of the platform `kubernetes` beside its units.
 
     Applied in this order: `before` (the namespace a vendor's control plane lives in, its CA's Secret), renders, manifests.
-    `images` are the vendor's own, by the name in `${image.NAME}`.
+    `images` are the vendor's own, by the name in `${image.NAME}`. `relay_labels` are put on an interposer's pod, so that the mesh gives it no
+    sidecar, and callers' sidecars speak to it as to the callee that it stands before.
     """
 
     before: tuple[Manifest, ...] = ()
@@ -121,6 +122,7 @@ class Kubernetes:
     namespace_labels: tuple[tuple[str, str], ...] = ()
     pod_labels: tuple[tuple[str, str], ...] = ()
     pod_annotations: tuple[tuple[str, str], ...] = ()
+    relay_labels: tuple[tuple[str, str], ...] = ()
     images: tuple[tuple[str, str], ...] = ()
 
 
@@ -129,7 +131,8 @@ class Unit:
     """One process (or container): what to run, where, and how to tell that it is ready.
 
     It runs in `folder`, or without one in its own. `after` names units that must be ready first. `ports` are those it binds on its host's address; the platform checks
-    that they are free. `identity` is the SPIFFE id that the unit must prove on the wire, "" for none.
+    that they are free. `identity` is the SPIFFE id that the unit must prove on the wire, "" for none. An interposer
+    stands `before` a host.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Unit:
     lifetime: Lifetime = "trial"
     stop_grace_s: float = 2.0
     brought: Brought | None = None
+    before: str = ""
 
     def texts(self) -> Iterator[str]:
         """Every text in which references may stand."""

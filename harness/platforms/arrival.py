@@ -20,13 +20,15 @@ ROUTE_PORT = 18090
 def await_routes(tunnel: Tunnel, plan: Plan, addresses: Mapping[str, str], namespace: str) -> None:
     """Nodes may still send calls to where pods of the last launch were: an application that got such a connection would keep it."""
     apps = {unit.service: unit for unit in plan.units if unit.role == "app" and OBSERVE_PORT in unit.ports}
+    interposed = {unit.before for unit in plan.units}
+    paths = {addresses[unit.host]: "" if unit.host in interposed else "/ready" for unit in apps.values()}
     doors = {
         (addresses[unit.host], ROUTE_PORT): (f"{name}.{namespace}.svc", OBSERVE_PORT) for name, unit in apps.items()
     }
     tunnel.open_doors(doors)
     give_up = time.monotonic() + ROUTED_WITHIN_S
     for (address, port), (name, _) in doors.items():
-        while not is_ready(address, Ready(port, "/ready")):
+        while not is_ready(address, Ready(port, paths[address])):
             if time.monotonic() > give_up:
                 raise EnvironmentFailure(
                     f"calls to {name} don't arrive {ROUTED_WITHIN_S:g} s after its pods were ready: look at kube-proxy and the "

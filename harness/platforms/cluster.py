@@ -35,6 +35,7 @@ class Target:
     resources: Resources = field(default_factory=Resources)
     any_context: bool = False
     mesh_images: tuple[tuple[str, str], ...] = ()
+    load_pods: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Cluster:
             stack.enter_context(Reaped(self.kubectl, ownership.of_run(self.run)))
             self._make_instruments()
             self._instruments = self._instrument_pods()
-            self.load_pod = self._load_pod()
+            self.load_pods = self._load_pods()
             self.tunnel = stack.enter_context(Tunnel(self.exec(instruments.AGENT, "agent", *instruments.SERVE)))
             self._stack = stack.pop_all()
         return self
@@ -153,31 +154,43 @@ class Cluster:
         place = namespace(agent, labels)
         place["metadata"]["annotations"] = {ownership.OWNER: ownership.owner(os.getpid())}
         self.kubectl.apply([place])
-        self.kubectl.apply(instruments.objects(agent, load))
+        self.kubectl.apply(instruments.objects(agent, load, target.load_pods))
         self.wait(self._instruments_missing, READY_WITHIN_S, "the instrument in the cluster")
 
     def _instruments_missing(self) -> str:
-        found = {str(pod["metadata"]["labels"].get("app")): pod for pod in self._instrument_pods()}
-        for name, container in ((instruments.AGENT, "agent"), (instruments.LOAD, "load")):
-            if (pod := found.get(name)) is None:
-                return f"there is no pod {name}"
+        found = self._instrument_pods()
+        for name, container, count in (
+            (instruments.AGENT, "agent", 1),
+            (instruments.LOAD, "load", self.target.load_pods),
+        ):
+            of_name = [pod for pod in found if pod["metadata"]["labels"].get("app") == name]
+            if len(of_name) < count:
+                return f"there are {len(of_name)} of {count} pods {name}"
+            if said := self._not_running(of_name, container):
+                return said
+        return ""
+
+    def _not_running(self, found: list[Json], container: str) -> str:
+        for pod in found:
             if why := pods.hopeless(pod):
                 raise EnvironmentFailure(
                     f"{why}; is image {self.target.image} in the cluster? Otherwise make images, hoptax cluster load "
                     "build/images/all.tar, and give --image as build/images/all.json has it"
                 )
             if not pods.runs(pod, container):
-                return pods.waits_for(pod) or f"pod {name} doesn't run yet"
+                return pods.waits_for(pod) or f"pod {pods.name(pod)} doesn't run yet"
         return ""
 
     def _instrument_pods(self) -> list[Json]:
         return self.kubectl.items("pods", f"--namespace={self.target.prefix}")
 
-    def _load_pod(self) -> str:
-        found = pods.of_workload(self._instruments, instruments.LOAD)
-        if found is None:
-            raise EnvironmentFailure(f"the pod of job {instruments.LOAD} has vanished: who removes pods there?")
-        return pods.name(found)
+    def _load_pods(self) -> list[str]:
+        found = pods.all_of_workload(self._instruments, instruments.LOAD)
+        if len(found) != self.target.load_pods:
+            raise EnvironmentFailure(
+                f"of {self.target.load_pods} pods of job {instruments.LOAD} there are {len(found)}: who removes pods there?"
+            )
+        return sorted(map(pods.name, found))
 
 
 def _node(node: Json) -> Json:

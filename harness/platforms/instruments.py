@@ -7,14 +7,14 @@ AGENT, LOAD = "hoptax-agent", "hoptax-load"
 SERVE = ("python", "-m", "harness.platforms.agent", "serve")
 IDLE = ["python", "-m", "harness.platforms.agent", "idle"]
 SCRATCH = "/tmp"  # noqa: S108 - inside the pod, a volume of its own
-LOAD_CPU = "500m"
-"""Requests are also the weights by which the kernel divides a busy CPU between pods: among pods of tens of milli-CPUs the load comes first."""
+LOAD_MILLICPU = 500
+"""Of all load pods together. Requests are also the weights by which the kernel divides a busy CPU between pods: among pods of tens of milli-CPUs the load comes first."""
 NO_MESH = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 
 
-def objects(agent: Where, load: Where) -> list[Json]:
-    """Both pods; the agent goes to the node of the system under test, whose counters it reads."""
-    return [_agent(agent), _load(load)]
+def objects(agent: Where, load: Where, load_pods: int = 1) -> list[Json]:
+    """The agent, on the node of the system under test, whose counters it reads, and a job with a pod for each load worker."""
+    return [_agent(agent), _load(load, load_pods)]
 
 
 def _agent(where: Where) -> Json:
@@ -29,9 +29,9 @@ def _agent(where: Where) -> Json:
     return _object("v1", "Pod", AGENT, where) | {"spec": spec}
 
 
-def _load(where: Where) -> Json:
+def _load(where: Where, count: int) -> Json:
     """Its one right is to go first on a CPU."""
-    container = _container("load", _rooted("SYS_NICE"), where, LOAD_CPU)
+    container = _container("load", _rooted("SYS_NICE"), where, f"{LOAD_MILLICPU // count}m")
     container["volumeMounts"] = [{"name": "scratch", "mountPath": SCRATCH}]
     pod = _common(where) | {
         "containers": [container],
@@ -39,7 +39,8 @@ def _load(where: Where) -> Json:
         "securityContext": {"fsGroup": UID, "seccompProfile": {"type": "RuntimeDefault"}},
     }
     template = {"metadata": {"labels": where.labels | {"app": LOAD} | NO_MESH}, "spec": pod}
-    return _object("batch/v1", "Job", LOAD, where) | {"spec": {"backoffLimit": 0, "template": template}}
+    job = {"backoffLimit": 0, "completionMode": "Indexed", "completions": count, "parallelism": count}
+    return _object("batch/v1", "Job", LOAD, where) | {"spec": job | {"template": template}}
 
 
 def _rooted(*capabilities: str) -> Json:

@@ -75,9 +75,9 @@ class KubernetesPlatform:
         files += [_file("kubernetes", f"{each.name}.yaml", each.content) for each in (*asks.before, *asks.manifests)]
         return [*files, _file("kubernetes", "namespace", where.namespace)]
 
-    def engine_command(self) -> tuple[str, ...]:
-        """What runs the words after it in the pod of the load."""
-        return self._cluster.exec(self._cluster.load_pod, "load")
+    def engine_commands(self) -> list[tuple[str, ...]]:
+        """What runs the words after it in each pod of the load."""
+        return [self._cluster.exec(pod, "load") for pod in self._cluster.load_pods]
 
     def _make_namespace(self, where: Where, asks: Kubernetes) -> None:
         if where.namespace not in self._made:

@@ -7,7 +7,7 @@ from typing import Any
 from harness.model.errors import UsageError
 from harness.model.plan import APP_PORT, OBSERVE_PORT, Kubernetes, Plan, Unit
 from harness.model.program import Program
-from harness.platforms.places import HOST, RUN, SERVICE, Where
+from harness.platforms.places import BEFORE, HOST, RUN, SERVICE, Where
 
 Json = dict[str, Any]  # Any: JSON values
 Identities = Mapping[str, Collection[str]]
@@ -45,13 +45,16 @@ def objects(units: Sequence[Unit], identities: Identities, asks: Kubernetes, whe
     """Everything for these units, whose references are resolved. UsageError for a program that no image of ours has."""
     hosts = hosts_of(units)
     services = tuple(dict.fromkeys(unit.service for unit in units if unit.role == "app"))
-    versions = _versions(units)
+    versions, served = _versions(units), {unit.host: unit.service for unit in units if unit.role == "app"}
     return [
         *(_account(name, where) for name in services),
         *(_service(name, units, where) for name in services),
         *(_host_service(host, each, where) for host, each in hosts.items()),
         *(_folder(unit, where) for unit in units if unit.files),
-        *(_deployment(host, each, versions.get(host, "v1"), identities, asks, where) for host, each in hosts.items()),
+        *(
+            _deployment(host, each, versions.get(each[0].before or host, "v1"), served, identities, asks, where)
+            for host, each in hosts.items()
+        ),
     ]
 
 
@@ -101,11 +104,16 @@ def _account(service: str, where: Where) -> Json:
 
 
 def _service(service: str, units: Sequence[Unit], where: Where) -> Json:
-    """Where calls go. Through its observe port one can see, without a call, whether the cluster's nodes know of the pods yet."""
+    """Where calls go: to the service's pods, or the interposers before them. Through its observe port one can see, without a call, whether
+    the cluster's nodes know of those yet."""
+    hosts = {unit.host for unit in units if unit.service == service}
+    relays = [unit for unit in units if unit.before in hosts]
     ports: list[Json] = [{"name": "http", "port": APP_PORT, "targetPort": APP_PORT, "appProtocol": "http"}]
     if any(unit.service == service and OBSERVE_PORT in unit.ports for unit in units):
-        ports.append({"name": "observe", "port": OBSERVE_PORT, "targetPort": OBSERVE_PORT})
-    return _object("v1", "Service", service, where) | {"spec": {"selector": {"app": service}, "ports": ports}}
+        seen = relays[0].ready.port if relays and relays[0].ready else OBSERVE_PORT
+        ports.append({"name": "observe", "port": OBSERVE_PORT, "targetPort": seen})
+    selector = {BEFORE: service} if relays else {"app": service}
+    return _object("v1", "Service", service, where) | {"spec": {"selector": selector, "ports": ports}}
 
 
 def _host_service(host: str, units: Sequence[Unit], where: Where) -> Json:
@@ -128,13 +136,20 @@ def _private(unit: Unit) -> bool:
 
 
 def _deployment(
-    host: str, units: Sequence[Unit], version: str, identities: Identities, asks: Kubernetes, where: Where
+    host: str,
+    units: Sequence[Unit],
+    version: str,
+    served: Mapping[str, str],
+    identities: Identities,
+    asks: Kubernetes,
+    where: Where,
 ) -> Json:
-    service = next((unit.service for unit in units if unit.role == "app"), "")
-    labels = where.labels | dict(asks.pod_labels if service else ()) | {HOST: host, "version": version}
-    if service:
-        labels |= {SERVICE: service, "app": service}
-    template: Json = {"metadata": {"labels": labels}, "spec": _pod(units, service, identities, where)}
+    """An interposer's pod is under its callee's account: by that, sidecars know whose certificate to expect behind it."""
+    service, relayed = served.get(host, ""), served.get(units[0].before, "")
+    wanted = asks.pod_labels if service else asks.relay_labels if relayed else ()
+    labels = where.labels | dict(wanted) | {HOST: host, "version": version}
+    labels |= {SERVICE: service, "app": service} if service else {BEFORE: relayed} if relayed else {}
+    template: Json = {"metadata": {"labels": labels}, "spec": _pod(units, service or relayed, identities, where)}
     if service and asks.pod_annotations:
         template["metadata"]["annotations"] = dict(asks.pod_annotations)
     spec = {

@@ -8,6 +8,8 @@ Json = dict[str, Any]  # Any: JSON values
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "hoptax"
 RUN, SERVICE, HOST = "hoptax.dev/run", "hoptax.dev/service", "hoptax.dev/host"
+BEFORE = "hoptax.dev/before"
+"""On an interposer's pod: the service before which it stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,17 @@ def leaving(pod: Json) -> bool:
 
 def of_workload(pods: Iterable[Json], workload: str) -> Json | None:
     """The pod of a Deployment (through its ReplicaSet) or of a workload that has its pods itself; None if there is none that stays."""
-    for pod in pods:
-        owners = [str(owner["name"]) for owner in pod["metadata"].get("ownerReferences", ())]
-        if not leaving(pod) and any(workload in {owner, owner.rpartition("-")[0]} for owner in owners):
-            return pod
-    return None
+    return next(iter(all_of_workload(pods, workload)), None)
+
+
+def all_of_workload(pods: Iterable[Json], workload: str) -> list[Json]:
+    """As `of_workload`, for who has several."""
+    return [pod for pod in pods if not leaving(pod) and workload in _workloads(pod)]
+
+
+def _workloads(pod: Json) -> set[str]:
+    owners = [str(owner["name"]) for owner in pod["metadata"].get("ownerReferences", ())]
+    return {name for owner in owners for name in (owner, owner.rpartition("-")[0])}
 
 
 def container(pod: Json, wanted: str) -> Json | None:

@@ -27,7 +27,7 @@ from harness.model.plan import (
 from harness.model.program import Program
 from harness.model.topology import Service, Topology
 from meshes.builtin.control.kubernetes_authority import FILES, SECRET
-from meshes.builtin.injection.labels import INJECT, POLICY, REVISION
+from meshes.builtin.injection.labels import INJECT, INJECTED, POLICY, REVISION
 from meshes.builtin.install import manifests as install
 from meshes.identity.names import CONTROL_PLANE, TRUST_DOMAIN, spiffe_id
 from meshes.identity.program import ISSUER
@@ -78,6 +78,7 @@ def asked(topology: Topology, settings: Json, installation: install.Installation
         before=(_manifest("hoptax-authority", [system, _authority()]),),
         manifests=(_manifest(installation.name, others, settled), policy(topology, settings)),
         namespace_labels=(chosen, *POD_SECURITY),
+        relay_labels=((INJECT, "disabled"), (INJECTED, "true")),
     )
 
 

@@ -59,6 +59,7 @@ def _kubernetes(topology: Topology, features: frozenset[str], traffic: Traffic) 
         manifests=(telling.COLLECTOR, manifest("istio-policies", policies)),
         pod_labels=pods.LABELS,
         pod_annotations=pods.annotations(features, traffic),
+        relay_labels=pods.RELAY_LABELS,
     )
 
 

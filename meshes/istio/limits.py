@@ -40,5 +40,3 @@ def _differing(features: frozenset[str], traffic: Traffic) -> Iterator[str]:
         yield f"backoff_most_s {retry.backoff_most_s:g} (it has {BACKOFF_GROWTH} times backoff_base_s, {most_s:g})"
     if "authz" in features and NOT_IN_A_PATH & set(denied):
         yield f"denied_prefix {denied!r} ({' '.join(sorted(NOT_IN_A_PATH))} stand for others in its paths)"
-    if traffic.interposed:
-        yield f"a relay before {', '.join(traffic.interposed)} (its sidecars find pods by themselves)"

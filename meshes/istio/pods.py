@@ -9,6 +9,8 @@ from meshes.envoy.resources.limits import duration
 
 LABELS = (("sidecar.istio.io/inject", "true"),)
 """A label of the namespace would put sidecars beside the load generator and the agent too."""
+RELAY_LABELS = (("sidecar.istio.io/inject", "false"), ("security.istio.io/tlsMode", "istio"))
+"""Istio's own sign that a pod's port takes mutual TLS; its webhook sets it on pods that it gave a sidecar."""
 READY_PORT = 15021
 """Of the agent beside Envoy; no rule captures it."""
 PORTS = (ADMIN_PORT, OUTBOUND_PORT, INBOUND_PORT, METRICS_PORT, READY_PORT)

@@ -114,10 +114,13 @@ def test_without_such_a_fault_the_plan_is_the_arms_own(arm: str) -> None:
     assert plan_with(registry.arm(arm), topology(), Traffic(), FACTS, [spec("c-0")]) == plan(arm)
 
 
-def test_an_interposer_is_refused_where_sidecars_would_go_past_it() -> None:
+@pytest.mark.parametrize("arm", [*ARMS, "istio"])
+def test_where_connections_are_intercepted_an_interposer_takes_them_at_the_apps_port(arm: str) -> None:
     facts = PlatformFacts("kubernetes", interception=True)
-    with pytest.raises(UsageError, match="fault kind latency needs a relay before c-0, and on the platform kubernetes"):
-        plan_with(registry.arm("baseline"), topology(), Traffic(), facts, [spec("b>c", "latency"), spec("c-0")])
+    edited = plan_with(registry.arm(arm), topology(), Traffic(), facts, [spec("b>c", "latency"), spec("c-0")])
+    last = edited.units[-1]
+    assert (last.before, last.ports) == ("c-0", (8080, 15080))
+    assert json.loads(last.files[0].content)["to"] == ["${address.c-0}", 8080]
 
 
 def test_every_replica_has_its_own() -> None:

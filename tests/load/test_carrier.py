@@ -2,16 +2,18 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from harness.load import users
 from harness.load.carrier import to_there
-from harness.load.control import Engine, EngineReport
+from harness.load.control import Engine, EngineReport, Sending
 from harness.load.messages import Prepare, Start, Stop
 from harness.model.errors import EnvironmentFailure, UsageError
-from harness.model.run import Load
+from harness.model.run import Load, Workload
 from tests.load import server as behaviour
 from tests.load.server import Server
 
@@ -108,6 +110,42 @@ def test_other_requests_go_as_they_are(request_: Start | Stop) -> None:
     assert to_there(request_, "http://x") is request_
 
 
-def test_a_file_of_this_machine_is_refused() -> None:
-    with pytest.raises(ValueError, match="a file of this machine"):
-        to_there(Prepare("http://x", 1, 1.0, "f", body_file="/b"), "http://x")
+def test_a_path_and_a_body_go_along() -> None:
+    there = to_there(Prepare("http://127.77.0.1:8081/a?b=c", 1, 1.0, "f", body_file="/b", run_id="r1"), "http://a:8081")
+    assert isinstance(there, Prepare)
+    assert (there.url, there.body_file) == ("http://a:8081/a?b=c", "/tmp/r1.body")
+
+
+def test_trust_of_this_machine_is_refused() -> None:
+    with pytest.raises(ValueError, match="leave cacert out"):
+        to_there(Prepare("http://x", 1, 1.0, "f", cacert="/b"), "http://x")
+
+
+@pytest.mark.system
+def test_a_body_is_sent_from_elsewhere(tmp_path: Path) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(b"x" * 1000)
+    try:
+        with Server(behaviour.answer) as server, carried(server.url, elsewhere(tmp_path)) as engine:
+            engine.prepare(NOWHERE, LOAD, Sending("POST", body_file=str(body)), run_id=tmp_path.name)
+            engine.start(time.monotonic_ns() + 50_000_000, LOAD)
+            report = engine.wait()
+    finally:
+        Path(f"/tmp/{tmp_path.name}.body").unlink()
+    assert report.generator.done > 50
+    assert report.rows.bytes_out.min() > 1000
+
+
+@pytest.mark.system
+def test_the_engines_of_locusts_workers_may_be_elsewhere(tmp_path: Path) -> None:
+    load = replace(LOAD, warmup_s=0.0, window_s=1.0, workload=Workload("steady", workers=2))
+    program = elsewhere(tmp_path, f'echo "$*" >> {tmp_path}/said; exec "$@"')
+    with Server(behaviour.answer) as server:
+        command = (sys.executable, "-m", "harness.load.carrier", "carry", server.url, str(program))
+        with users.engine(load, engines=[command, command]) as engine:
+            engine.prepare(NOWHERE, load, run_id=tmp_path.name)
+            engine.start(time.monotonic_ns() + 400_000_000, load)
+            report = engine.wait()
+    assert (tmp_path / "said").read_text().count("harness.load.carrier engine") == 2
+    assert report.generator.done == report.generator.due > 100
+    assert len(report.rows) == report.generator.due

@@ -1,14 +1,16 @@
 """The objects of a plan, by what they are: who runs where, as whom, with which files, and what Kubernetes may do to it."""
 
+import json
 from typing import Any
 
 import pytest
 
+from harness.faults.wire import with_interposers
 from harness.model.errors import UsageError
-from harness.model.plan import File, Kubernetes, Unit
+from harness.model.plan import File, Kubernetes, Plan, Unit
 from harness.model.program import Program
 from harness.platforms import manifests
-from harness.platforms.places import HOST, MANAGED_BY, RUN, SERVICE, Resources, Where
+from harness.platforms.places import BEFORE, HOST, MANAGED_BY, RUN, SERVICE, Resources, Where
 
 APP = Program("fanout-service", module="workloads.service", flags=("-O",))
 WHERE = Where("run-1", "hoptax-aa", "hoptax/all:1", node="n1")
@@ -72,6 +74,28 @@ def test_pods_say_service_host_version_and_what_the_mesh_asks_of_them() -> None:
 def test_a_single_replica_is_no_canary() -> None:
     labels = made(app())["Deployment", "b-0"]["spec"]["template"]["metadata"]["labels"]
     assert labels["version"] == "v1"
+
+
+def test_an_interposer_is_the_endpoint_of_the_service_before_which_it_stands() -> None:
+    plan = with_interposers(
+        Plan((app("b-0"), app("b-1"), app("c-0", "c")), "b-0", 8081), ("b-0", "b-1"), interception=True
+    )
+    objects = made(*plan.units, asks=Kubernetes(pod_labels=(("inject", "yes"),), relay_labels=(("inject", "no"),)))
+    assert objects["Service", "b"]["spec"] == {
+        "selector": {BEFORE: "b"},
+        "ports": [
+            {"name": "http", "port": 8080, "targetPort": 8080, "appProtocol": "http"},
+            {"name": "observe", "port": 8090, "targetPort": 15080},
+        ],
+    }
+    first, last = (objects["Deployment", f"b-{n}-wire"]["spec"]["template"] for n in (0, 1))
+    assert {BEFORE: "b", "inject": "no", "version": "v1"}.items() <= first["metadata"]["labels"].items()
+    assert "app" not in first["metadata"]["labels"]
+    assert last["metadata"]["labels"]["version"] == "canary"
+    assert first["spec"]["serviceAccountName"] == "b"
+    assert objects["Service", "c"]["spec"]["selector"] == {"app": "c"}
+    document = json.loads(plan.unit("b-0-wire").files[0].content)
+    assert (document["listen"][1], document["to"]) == (8080, ["${address.b-0}", 8080])
 
 
 def test_a_container_has_no_rights_and_what_it_was_given_to_use() -> None:

@@ -30,7 +30,6 @@ ALL = frozenset(EVERY_FEATURE)
         (Traffic(max_requests=0), "max_requests 0 (to it that is its own default)"),
         (Traffic(policies=Policies(breaker=Breaker(max_pending=0))), "max_pending 0 (to it that is its own default)"),
         (Traffic(policies=Policies(Retry(budget_least=0))), "budget_least 0 (to it that is its own default)"),
-        (Traffic(interposed=("b-0", "b-1")), "a relay before b-0, b-1 (its sidecars find pods by themselves)"),
     ],
 )
 def test_a_setting_without_a_field_is_refused(traffic: Traffic, said: str) -> None:
