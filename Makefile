@@ -1,6 +1,6 @@
 # Both user commands (bench, test) do all their set-up in .venv; a stamp named after the pins' digest says what is installed.
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-kind test check format e2e e2e-cluster e2e-api images istio-images kind-image kube-programs trust benchmarks lock clean
+.PHONY: help bench bench-kind bench-proxy test check format e2e e2e-cluster e2e-api images istio-images kind-image kube-programs trust benchmarks lock clean
 PYTHON ?= python3
 TESTERS ?= logical
 BIN := .venv/bin
@@ -63,6 +63,9 @@ kind-image: $(BENCH) ## kind, kubectl and a node image, without a registry (Debi
 trust: $(DEV) ## the evidence of docs/trust.md, measured again (about half an hour on a quiet machine)
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.trust
+
+bench-proxy: $(DEV) ## the built-in sidecar beside Envoy, with its bars (ten minutes; needs wrk and nginx); proxy.json goes to results
+	$(BIN)/python -m benchmarks.proxy
 
 benchmarks: $(DEV) ## report of a million rows; engine, service and proxy against their references (needs wrk, h2load and nginx)
 	$(BIN)/python -m benchmarks.report
