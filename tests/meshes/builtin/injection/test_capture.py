@@ -1,5 +1,6 @@
 """The rules of capture: as text, and in a network namespace of their own where that is permitted, shown by connections."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,16 @@ CAPTURING = Capturing(15006, 15001, 10002, (8081,), (8081, 8090))
 
 TALK = """
 import json, os, socket, subprocess, sys
+own, other, family, tool = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+anywhere, loopback = ("::", "::1") if family == 6 else ("0.0.0.0", "127.0.0.1")
+socket_family = socket.AF_INET6 if family == 6 else socket.AF_INET
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-subprocess.run(["ip", "address", "add", "198.18.77.1/32", "dev", "lo"], check=True)
+subprocess.run(["ip", f"-{family}", "address", "add", f"{own}/{128 if family == 6 else 32}", "dev", "lo"], check=True)
 words = json.dumps({"inbound": 15006, "outbound": 15001, "uid": 10002, "exclude_inbound": [8081], "exclude_outbound": [8081]})
 for _ in range(2):
     subprocess.run([sys.executable, "-m", "meshes.builtin.injection", words], check=True)
-listener = socket.create_server(("0.0.0.0", 15001)); inward = socket.create_server(("0.0.0.0", 15006))
+listener = socket.create_server((anywhere, 15001), family=socket_family)
+inward = socket.create_server((anywhere, 15006), family=socket_family)
 from meshes.builtin.proxy.original import destination
 class Transport:
     def __init__(self, accepted): self.accepted = accepted
@@ -28,14 +33,14 @@ def seen(server):
 def call(address, uid=0):
     child = os.fork()
     if child == 0:
-        os.setuid(uid); dialler = socket.socket(); dialler.settimeout(5); dialler.connect(address); os._exit(0)
+        os.setuid(uid); dialler = socket.socket(socket_family); dialler.settimeout(5); dialler.connect(address); os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-subprocess.run(["ip", "route", "add", "default", "dev", "lo"], check=True)
-call(("198.18.77.9", 8080)); out = seen(listener)
-call(("198.18.77.1", 8080), 10002); own = seen(inward)
-straight = socket.create_connection(("127.0.0.1", 15001)); none = seen(listener)
-listing = subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True).stdout
-print(json.dumps([out, own, none, listing.count("-A OUTPUT -p tcp -j HOPTAX_OUT")]))
+subprocess.run(["ip", f"-{family}", "route", "add", "default", "dev", "lo"], check=True)
+call((other, 8080)); out = seen(listener)
+call((own, 8080), 10002); back = seen(inward)
+straight = socket.create_connection((loopback, 15001)); none = seen(listener)
+listing = subprocess.run([f"{tool}-save", "-t", "nat"], capture_output=True, text=True).stdout
+print(json.dumps([out, back, none, listing.count("-A OUTPUT -p tcp -j HOPTAX_OUT")]))
 """
 
 
@@ -68,12 +73,25 @@ def test_ipv6_has_its_own_loopback() -> None:
     assert "127.0.0.1" not in text
 
 
-def test_connections_of_a_network_namespace_are_redirected_and_tell_where_they_were_going() -> None:
-    if not all(map(shutil.which, ("unshare", "iptables-restore", "ip"))):
-        pytest.skip("NOT TESTED: unshare, iptables or ip is missing, so that nothing can be captured here")
-    if subprocess.run(["unshare", "--net", "iptables", "-t", "nat", "-L"], capture_output=True, check=False).returncode:
-        pytest.skip("NOT TESTED: a network namespace with iptables is not permitted here")
+@pytest.mark.parametrize(
+    ("own", "other", "family", "tool", "told"),
+    [
+        ("198.18.77.1", "198.18.77.9", "4", "iptables", ["198.18.77.9:8080", "198.18.77.1:8080", "None", 1]),
+        ("fd00:77::1", "fd00:77::9", "6", "ip6tables", ["[fd00:77::9]:8080", "[fd00:77::1]:8080", "None", 1]),
+    ],
+)
+def test_connections_of_a_network_namespace_are_redirected_and_tell_where_they_were_going(
+    own: str, other: str, family: str, tool: str, told: list[str | int]
+) -> None:
+    if not all(map(shutil.which, ("unshare", f"{tool}-restore", "ip"))):
+        pytest.skip(f"NOT TESTED: unshare, {tool} or ip is missing, so that nothing can be captured here")
+    if subprocess.run(["unshare", "--net", tool, "-t", "nat", "-L"], capture_output=True, check=False).returncode:
+        pytest.skip(f"NOT TESTED: a network namespace with {tool} is not permitted here")
     done = subprocess.run(
-        ["unshare", "--net", sys.executable, "-c", TALK], capture_output=True, text=True, check=False, timeout=60
+        ["unshare", "--net", sys.executable, "-c", TALK, own, other, family, tool],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
-    assert done.stdout.strip() == '["198.18.77.9:8080", "198.18.77.1:8080", "None", 1]', done.stderr
+    assert done.stdout.strip() == json.dumps(told), done.stderr
