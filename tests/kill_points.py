@@ -1,4 +1,4 @@
-"""`python -m tests.kill_points FOLDER SEED`: measures made-up trials, killed at every step on disk, and resumes until all is there.
+"""`python -m tests.kill_points FOLDER SEED STRIDE`: measures made-up trials, killed at every STRIDE-th step on disk, and resumes until all is there.
 
 Runs in a process of its own that has one thread, so that it may fork. A child counts what it does to files of its result (through an
 audit hook) and ends itself with SIGKILL at the step it was given: no `finally` runs, as when a machine's user or kernel does it.
@@ -146,15 +146,15 @@ def digest(result: store.Result) -> str:
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()[:16]
 
 
-def main(folder: Path, seed: int) -> None:
-    """Kill at step 1, 2, 3, … of a fresh run, and at random steps of what resumes it."""
+def main(folder: Path, seed: int, stride: int) -> None:
+    """Kill at steps of a fresh run, one after the other, and at random steps of what resumes it."""
     for module, name, instead in ((runner, "run_trial", made), (parity, "prove", proven)):
         setattr(module, name, instead)
     (folder / "e.yaml").write_text(TEXT)
     experiment, chance = load_experiment(str(folder / "e.yaml")), random.Random(seed)
     step, unbroken = 0, False
     while not unbroken:
-        step += 1
+        step += stride
         path, kills, at = folder / f"at-{step}", 0, step
         (path / "runs").mkdir(parents=True)
         while not forked(partial(killed_or_done, experiment, path, at)):
@@ -165,4 +165,4 @@ def main(folder: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

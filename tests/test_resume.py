@@ -231,14 +231,17 @@ def test_two_cannot_measure_into_one_folder(tmp_path: Path) -> None:
 
 @pytest.mark.system
 @pytest.mark.timeout(300)
-def test_killed_at_every_step_and_resumed_it_ends_as_if_it_had_never_been(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stride", "least"), [(5, 8), pytest.param(1, 40, marks=pytest.mark.e2e)])
+def test_killed_at_any_step_and_resumed_it_ends_as_if_it_had_never_been(
+    tmp_path: Path, stride: int, least: int
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.kill_points", str(tmp_path), "1"],
+        [sys.executable, "-m", "tests.kill_points", str(tmp_path), "1", str(stride)],
         cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     points = [line.split() for line in done.stdout.splitlines()]
-    assert len(points) > 40
+    assert len(points) > least
     assert {digest for _, _, digest in points} == {points[-1][2]}
     assert points[-1][1] == "0", "the last one was never killed: the others are compared with it"
     assert sum(int(kills) for _, kills, _ in points) > len(points)

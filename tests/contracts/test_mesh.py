@@ -251,11 +251,21 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPlatfo
         yield ProcessPlatform(supervised, addresses, placement, folder / "authority")
 
 
+def _everyday(arm: Arm) -> bool:
+    """Nothing, mutual TLS, or everything."""
+    optional = {feature for feature, support in arm.mesh.capabilities.items() if support == "optional"}
+    return not arm.features & optional or arm.features & optional in ({"mtls"}, optional)
+
+
 @pytest.fixture(
-    params=sorted(arm.id for arm in ARMS.values() if arm.mesh.name in ON_PROCESSES and not _all_but_one(arm))
+    params=[
+        pytest.param(name, marks=() if _everyday(arm) else pytest.mark.e2e)
+        for name, arm in sorted(ARMS.items())
+        if arm.mesh.name in ON_PROCESSES and not _all_but_one(arm)
+    ]
 )
 def started(request: pytest.FixtureRequest) -> Arm:
-    """Each feature alone and all of them: starting also all but one shows nothing more, and takes minutes."""
+    """Each feature alone (in the long lane) and all of them: starting also all but one shows nothing more, and takes minutes."""
     return ARMS[request.param]
 
 
