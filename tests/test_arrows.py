@@ -49,6 +49,7 @@ HOMES = {
     "cryptography": {"meshes/identity"},
     "locust": {f"harness/load/{name}.py" for name in LOCUST} | {"workloads/users"},
     "gevent": {f"harness/load/{name}.py" for name in LOCUST},
+    "hpack": {"meshes/builtin/proxy/http2"},
     "grpc": {"meshes/builtin/control", "workloads/service"},
     "envoy": {"meshes/builtin/control"},
     "google": {"meshes/builtin/control"},
