@@ -12,6 +12,10 @@ from harness import cli
 settings.register_profile("hoptax", deadline=None)
 settings.load_profile("hoptax")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background ignores it, and then so does all that we start, where tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture
 def hoptax(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
