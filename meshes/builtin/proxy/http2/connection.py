@@ -48,7 +48,7 @@ class Reset(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """Everything that waited for a window in a `blocked` stream was sent."""
+    """Everything that waited for a window in a `blocked` stream was sent, and its end is still to come."""
 
     stream: int
 
@@ -124,14 +124,14 @@ class Connection:
 
     def receive(self, data: bytes) -> list[Event]:
         """What happened, in order. ConnectionFault ends the connection, after what happened before it is lost with it."""
-        self._events = events = []
+        self._events = []
         try:
             for each in self._reader.feed(self._without_preface(data)):
                 self._receive(each)
         except ConnectionFault as fault:
             self._out.append(frames.goaway(self._last, fault.code, fault.detail.encode()[:200]))
             raise
-        return events
+        return self._events
 
     def _without_preface(self, data: bytes) -> bytes:
         wanted = self._preface
