@@ -7,7 +7,7 @@ other address is passed on as plain TCP. Inbound, the port decides: each is HTTP
 import asyncio
 from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from weakref import WeakValueDictionary
 
 from meshes.builtin.proxy.cluster import Callee
@@ -20,6 +20,9 @@ from meshes.builtin.proxy.relay import Relay
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.tls import TlsSession
 from meshes.builtin.snapshot import Cluster, Endpoint, Snapshot
+
+if TYPE_CHECKING:
+    from meshes.builtin.proxy.http2.serving import ServingConnection
 
 MAX_PORTS = 64
 """Of one app; whoever scans a pod's ports gets no more of our memory."""
@@ -46,6 +49,9 @@ class Door:
 
     def tls_failed(self) -> None:
         self._listener.tls_failed()
+
+    def replaced(self, connection: Downstream, by: "ServingConnection") -> None:
+        self._listener.replaced(connection, by)
 
     def closed(self, connection: Downstream) -> None:
         self._listener.closed(connection)

@@ -12,7 +12,7 @@ import re
 import ssl
 from collections.abc import Container
 from time import monotonic_ns
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
 from meshes.builtin.proxy.cluster import Callee, Trying
@@ -26,6 +26,9 @@ from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.tls import PeerRefused, TlsSession
 from meshes.builtin.proxy.upstream import Upstream
 from meshes.builtin.proxy.wire import Wire
+
+if TYPE_CHECKING:
+    from meshes.builtin.proxy.http2.serving import ServingConnection
 
 HEAD: Final = 0
 BODY: Final = 1
@@ -44,6 +47,7 @@ class Listener(Protocol):
     draining: bool
 
     def opened(self, connection: "Downstream") -> bool: ...
+    def replaced(self, connection: "Downstream", by: "ServingConnection") -> None: ...
     def shaken(self) -> None: ...
     def tls_failed(self) -> None: ...
     def closed(self, connection: "Downstream") -> None: ...
@@ -134,7 +138,9 @@ class Downstream(Wire):
     def received(self, data: bytes) -> None:
         try:
             if self._state == HEAD:
-                self._read_head(self._buffer + data if self._buffer else data)
+                if self._buffer:
+                    data = self._buffer + data
+                self._read_head(data)
             elif self._state == BODY:
                 self.touched_s = self._loop.time()
                 assert self._body is not None
@@ -144,7 +150,24 @@ class Downstream(Wire):
                 if len(self._buffer) > AHEAD_BYTES:
                     self.pause_reading()
         except Refused as refused:
+            if refused.failure is Failure.VERSION and self._speaks_http2(data):
+                return
             self._refuse(refused.failure, refused.detail)
+
+    def _speaks_http2(self, data: bytes) -> bool:
+        """The connection goes to another protocol if it begins as HTTP/2 does; a request of HTTP/1.1 can't come before or after that."""
+        if self._request is not None or not data.startswith(b"PRI * HTTP/2.0\r\n\r\n"):
+            return False
+        from meshes.builtin.proxy.http2.serving import ServingConnection  # noqa: PLC0415 - loaded only where it is spoken
+
+        transport, self._transport = self._transport, None
+        assert transport is not None
+        self._over = True
+        now = ServingConnection(self._listener, self._loop, self._tls, self._accepted)
+        self._listener.replaced(self, now)
+        transport.set_protocol(now)
+        now.take_over(transport, data)
+        return True
 
     def _read_head(self, data: bytes) -> None:
         if data[0] == 13:

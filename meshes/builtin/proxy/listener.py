@@ -96,6 +96,11 @@ class Listener:
         """A peer could not."""
         self._counts.tls_failures += 1
 
+    def replaced(self, connection: Connection, by: Connection) -> None:
+        """A connection turned out to speak another protocol."""
+        self._open.remove(connection)
+        self._open.add(by)
+
     def closed(self, connection: Connection) -> None:
         """A connection is over; those that were turned away say so too."""
         if connection in self._open:

@@ -23,7 +23,7 @@ def context(server: bool, cert: Path, key: Path, bundle: str) -> ssl.SSLContext:
     """A context with our certificate that trusts the roots in `bundle` (PEM text) and demands a certificate of every peer."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if server else anonymous(bundle)
     if server:
-        _harden(made, bundle)
+        _harden(made, bundle, server=True)
         # Connections between sidecars live long: resumption would save nothing and cost two writes per handshake.
         made.num_tickets = 0
     made.load_cert_chain(cert, key)
@@ -38,10 +38,11 @@ def anonymous(bundle: str) -> ssl.SSLContext:
     return made
 
 
-def _harden(made: ssl.SSLContext, bundle: str) -> None:
+def _harden(made: ssl.SSLContext, bundle: str, *, server: bool = False) -> None:
     made.verify_mode = ssl.CERT_REQUIRED
     made.minimum_version = ssl.TLSVersion.TLSv1_3
-    made.set_alpn_protocols(["http/1.1"])
+    # Clients of ours speak HTTP/1.1; who else comes may choose.
+    made.set_alpn_protocols(["h2", "http/1.1"] if server else ["http/1.1"])
     made.load_verify_locations(cadata=bundle)
 
 

@@ -46,6 +46,8 @@ class StreamGate:
 
     def tls_failed(self) -> None: ...
 
+    def replaced(self, connection: Downstream, by: "ServingConnection") -> None: ...
+
     def closed(self, connection: Downstream) -> None: ...
 
     def failed(self, failure: Failure) -> None:
@@ -178,6 +180,12 @@ class ServingConnection(Wire):
         self._streams: dict[int, StreamDownstream] = {}
         self._inside = False
 
+    def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Goes on with a connection whose first bytes have shown what it speaks."""
+        self._transport = transport
+        self.secured()
+        self.received(data)
+
     def secured(self) -> None:
         self.limit_buffer(self._gate.rules.buffer_bytes)
         self._flush()
@@ -277,6 +285,7 @@ class ServingConnection(Wire):
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.gone()
+        self._gate.closed(cast("Downstream", self))
 
     @property
     def waits_for_client(self) -> bool:

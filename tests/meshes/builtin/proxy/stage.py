@@ -125,6 +125,8 @@ class _Listener:
 
     def tls_failed(self) -> None: ...
 
+    def replaced(self, connection: Downstream, by: object) -> None: ...
+
     def closed(self, connection: Downstream) -> None:
         self.open -= 1
 
