@@ -28,6 +28,8 @@ __all__ = [
 
 Balancing = Literal["round-robin", "least-request"]
 BALANCINGS = ("round-robin", "least-request")
+Spoken = Literal["auto", "http/1.1", "http/2"]
+SPOKEN = ("auto", "http/1.1", "http/2")
 SPIFFE = "spiffe://"
 
 
@@ -47,7 +49,8 @@ class Cluster:
     """The endpoints of one callee.
 
     With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` is the better of two
-    random choices by requests in flight. Policies that are None are not there.
+    random choices by requests in flight. `protocol` is what the endpoints are asked in; `auto`: gRPC's calls in HTTP/2, all else in
+    HTTP/1.1. Policies that are None are not there.
     """
 
     name: str
@@ -60,17 +63,20 @@ class Cluster:
     breaker: Breaker | None = None
     ejection: Ejection | None = None
     split: Split | None = None
+    protocol: Spoken = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """From other sidecars to the app. With `mtls` every peer needs a certificate of the trust domain (strict)."""
+    """From other sidecars to the app. With `mtls` every peer needs a certificate of the trust domain (strict). `protocol` is what the app
+    is asked in, as in Cluster."""
 
     app: Endpoint
     port: int = 15006
     mtls: bool = True
     connect_timeout_s: float = 1.0
     authorization: Authorization | None = None
+    protocol: Spoken = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,9 @@ class Snapshot:
             written["endpoints"] = [str(endpoint) for endpoint in cluster.endpoints]
             written["spiffe_ids"] = list(cluster.spiffe_ids)
         document["clusters"] = [policies.without_none(written) for written in document["clusters"]]
+        for written in (document["inbound"], *document["clusters"]):
+            if written["protocol"] == "auto":
+                del written["protocol"]
         if self.inbound.authorization is not None:
             document["inbound"]["authorization"] = policies.plain(self.inbound.authorization)
         return policies.without_none(document)
@@ -183,6 +192,7 @@ def _inbound(section: Section) -> Inbound:
             mtls=read.flag("mtls"),
             connect_timeout_s=read.number("connect_timeout_s", 0.001, 3600),
             authorization=policies.optional(read, "authorization", policies.read_authorization),
+            protocol=_spoken(read),
         )
 
 
@@ -209,7 +219,12 @@ def _cluster(section: Section) -> Cluster:
             breaker=policies.optional(read, "breaker", policies.read_breaker),
             ejection=policies.optional(read, "ejection", policies.read_ejection),
             split=policies.optional(read, "split", policies.read_split),
+            protocol=_spoken(read),
         )
+
+
+def _spoken(read: Section) -> Spoken:
+    return cast("Spoken", read.choice("protocol", SPOKEN)) if read.has("protocol") else "auto"
 
 
 def _timeouts(section: Section) -> Timeouts:
