@@ -145,17 +145,16 @@ class Connection:
         return data[len(seen) :]
 
     def _receive(self, each: Frame) -> None:
-        if self._block_frame is not None:
-            self._continue_block(self._block_frame, each)
-            return
-        if not self.settled and each.kind != frames.SETTINGS:
+        first = self._block_frame
+        if first is None and not self.settled and each.kind != frames.SETTINGS:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-        handle = self._on.get(each.kind)
-        if handle is None:
-            self._patience.spend("of unknown kind")
-            return
         try:
-            handle(each)
+            if first is not None:
+                self._continue_block(first, each)
+            elif (handle := self._on.get(each.kind)) is not None:
+                handle(each)
+            else:
+                self._patience.spend("of unknown kind")
         except StreamFault as fault:
             self._events = [event for event in self._events if getattr(event, "stream", 0) != each.stream]
             self._patience.reset()
