@@ -28,9 +28,10 @@ __all__ = [
 
 Balancing = Literal["round-robin", "least-request"]
 BALANCINGS = ("round-robin", "least-request")
-Spoken = Literal["auto", "http/1.1", "http/2"]
-SPOKEN = ("auto", "http/1.1", "http/2")
+Spoken = Literal["auto", "http/1.1", "http/2", "tcp", "detect"]
+SPOKEN = ("auto", "http/1.1", "http/2", "tcp", "detect")
 SPIFFE = "spiffe://"
+DETECT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Cluster:
 
     With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` is the better of two
     random choices by requests in flight. `protocol` is what the endpoints are asked in; `auto`: gRPC's calls in HTTP/2, all else in
-    HTTP/1.1. Policies that are None are not there.
+    HTTP/1.1; `tcp`: bytes, whatever they are; `detect`: `tcp` unless it begins as HTTP does. Policies that are None are not there.
     """
 
     name: str
@@ -68,8 +69,8 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """From other sidecars to the app. With `mtls` every peer needs a certificate of the trust domain (strict). `protocol` is what the app
-    is asked in, as in Cluster."""
+    """From other sidecars to the app. With `mtls` every peer needs a certificate of the trust domain (strict), unless it is `permissive`:
+    then who doesn't begin with TLS is let in too, without identity. `protocol` is what the app is asked in, as in Cluster."""
 
     app: Endpoint
     port: int = 15006
@@ -77,14 +78,18 @@ class Inbound:
     connect_timeout_s: float = 1.0
     authorization: Authorization | None = None
     protocol: Spoken = "auto"
+    permissive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """From the app to callees: `routes` gives the cluster of a host name; any port after the name is accepted."""
+    """From the app to callees: `routes` gives the cluster of a host name; any port after the name is accepted. `ports` are ports of our own
+    for one cluster each, in whatever its protocol is. `connect` allows CONNECT to the names of `routes`."""
 
     routes: Mapping[str, str] = field(default_factory=dict)
     port: int = 15001
+    ports: Mapping[int, str] = field(default_factory=dict)
+    connect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,11 @@ class Captured:
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """`request_s`: outbound, from the request's last byte to the response's last byte, 0 = none. `idle_s`: a connection
-    without a request, either side."""
+    without a request, either side. `detect_s`: who says nothing for so long speaks a protocol in which the server begins."""
 
     request_s: float = 15.0
     idle_s: float = 300.0
+    detect_s: float = DETECT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +144,16 @@ class Snapshot:
         document = asdict(self)
         document["inbound"]["app"] = str(self.inbound.app)
         document["outbound"]["routes"] = dict(self.outbound.routes)
+        document["outbound"]["ports"] = {str(port): name for port, name in self.outbound.ports.items()}
         for cluster, written in zip(self.clusters, document["clusters"], strict=True):
             written["endpoints"] = [str(endpoint) for endpoint in cluster.endpoints]
             written["spiffe_ids"] = list(cluster.spiffe_ids)
         document["clusters"] = [policies.without_none(written) for written in document["clusters"]]
-        for written in (document["inbound"], *document["clusters"]):
-            if written["protocol"] == "auto":
-                del written["protocol"]
+        _leave_out(document["inbound"], protocol="auto", permissive=False)
+        _leave_out(document["outbound"], ports={}, connect=False)
+        _leave_out(document["timeouts"], detect_s=DETECT_S)
+        for written in document["clusters"]:
+            _leave_out(written, protocol="auto")
         if self.inbound.authorization is not None:
             document["inbound"]["authorization"] = policies.plain(self.inbound.authorization)
         return policies.without_none(document)
@@ -184,6 +193,13 @@ class Snapshot:
         return snapshot
 
 
+def _leave_out(document: dict[str, Any], **defaults: object) -> None:  # Any: JSON values
+    """What is as it is where nothing is said."""
+    for key, value in defaults.items():
+        if document[key] == value:
+            del document[key]
+
+
 def _inbound(section: Section) -> Inbound:
     with section as read:
         return Inbound(
@@ -193,12 +209,25 @@ def _inbound(section: Section) -> Inbound:
             connect_timeout_s=read.number("connect_timeout_s", 0.001, 3600),
             authorization=policies.optional(read, "authorization", policies.read_authorization),
             protocol=_spoken(read),
+            permissive=read.has("permissive") and read.flag("permissive"),
         )
 
 
 def _outbound(section: Section) -> Outbound:
     with section as read:
-        return Outbound(routes=read.names("routes"), port=read.port("port"))
+        return Outbound(
+            routes=read.names("routes"),
+            port=read.port("port"),
+            ports=_ports(read.names("ports")) if read.has("ports") else {},
+            connect=read.has("connect") and read.flag("connect"),
+        )
+
+
+def _ports(named: Mapping[str, str]) -> Mapping[int, str]:
+    for port in named:
+        if not port.isdecimal() or not 1 <= int(port) <= 65535:
+            raise SnapshotError(f"snapshot.outbound.ports has {port!r}: its keys have to be ports from 1 to 65535")
+    return {int(port): name for port, name in named.items()}
 
 
 def _captured(section: Section) -> Captured:
@@ -229,7 +258,11 @@ def _spoken(read: Section) -> Spoken:
 
 def _timeouts(section: Section) -> Timeouts:
     with section as read:
-        return Timeouts(request_s=read.number("request_s", 0, 86400), idle_s=read.number("idle_s", 0.01, 86400))
+        return Timeouts(
+            request_s=read.number("request_s", 0, 86400),
+            idle_s=read.number("idle_s", 0.01, 86400),
+            detect_s=read.number("detect_s", 0.001, 60) if read.has("detect_s") else DETECT_S,
+        )
 
 
 def _limits(section: Section) -> Limits:
@@ -256,17 +289,30 @@ def _check(snapshot: Snapshot) -> None:
     if len(set(names)) != len(names):
         raise SnapshotError(f"snapshot.clusters has a name twice: {', '.join(sorted(names))}")
     destinations = snapshot.captured.destinations if snapshot.captured else {}
-    for where, named in (("outbound.routes", snapshot.outbound.routes), ("captured.destinations", destinations)):
-        for key, name in named.items():
+    for where, named in (
+        ("outbound.routes", snapshot.outbound.routes.items()),
+        ("outbound.ports", snapshot.outbound.ports.items()),
+        ("captured.destinations", destinations.items()),
+    ):
+        for key, name in named:
             if name not in names:
                 raise SnapshotError(
-                    f"snapshot.{where}[{key!r}] is {name!r}: have clusters {', '.join(names) or 'none'}"
+                    f"snapshot.{where}[{str(key)!r}] is {name!r}: have clusters {', '.join(names) or 'none'}"
                 )
     for cluster in snapshot.clusters:
         if cluster.mtls and not cluster.spiffe_ids:
             raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")
     if snapshot.inbound.authorization is not None and not snapshot.inbound.mtls:
         raise SnapshotError("snapshot.inbound has authorization, but no mtls: without it nobody's identity is known")
-    ports = (snapshot.inbound.port, snapshot.outbound.port, snapshot.admin_port, snapshot.metrics_port)
+    _check_ports(snapshot)
+
+
+def _check_ports(snapshot: Snapshot) -> None:
+    if snapshot.inbound.permissive and not snapshot.inbound.mtls:
+        raise SnapshotError("snapshot.inbound is permissive, but has no mtls: without it everybody is let in anyway")
+    own = (snapshot.inbound.port, snapshot.outbound.port, snapshot.admin_port, snapshot.metrics_port)
+    ports = (*own, *snapshot.outbound.ports)
     if len(set(ports)) != len(ports):
-        raise SnapshotError(f"snapshot has a port twice among inbound, outbound, admin, metrics: {ports}")
+        raise SnapshotError(
+            f"snapshot has a port twice among inbound, outbound, admin, metrics, outbound.ports: {ports}"
+        )

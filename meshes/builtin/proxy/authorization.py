@@ -47,9 +47,13 @@ class Guard:
                 self._remembered[key] = found
         return found
 
+    def objection_to_bytes(self, peer: str) -> str:
+        """Why a connection without requests is refused: there is no path that could be denied."""
+        return "" if peer in self._callers else f"{peer or 'a caller without identity'} may not call this service"
+
     def _decide(self, peer: str, target: bytes) -> str:
-        if peer not in self._callers:
-            return f"{peer or 'a caller without identity'} may not call this service"
+        if objection := self.objection_to_bytes(peer):
+            return objection
         found = segments(target)
         if found is None:
             return f"the path is percent-encoded more than {MAX_ENCODINGS} times over"

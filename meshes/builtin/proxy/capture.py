@@ -17,12 +17,13 @@ from meshes.builtin.proxy.failures import Failure
 from meshes.builtin.proxy.listener import Listener
 from meshes.builtin.proxy.original import destination
 from meshes.builtin.proxy.relay import Relay
-from meshes.builtin.proxy.rules import Rules
+from meshes.builtin.proxy.rules import Rules, entrance, only
 from meshes.builtin.proxy.tls import TlsSession
+from meshes.builtin.proxy.wire import Wire
 from meshes.builtin.snapshot import Cluster, Endpoint, Snapshot
 
 if TYPE_CHECKING:
-    from meshes.builtin.proxy.http2.serving import ServingConnection
+    from meshes.builtin.proxy.undecided import Entrance
 
 MAX_PORTS = 64
 """Of one app; whoever scans a pod's ports gets no more of our memory."""
@@ -50,7 +51,7 @@ class Door:
     def tls_failed(self) -> None:
         self._listener.tls_failed()
 
-    def replaced(self, connection: Downstream, by: "ServingConnection") -> None:
+    def replaced(self, connection: Wire, by: Wire) -> None:
         self._listener.replaced(connection, by)
 
     def closed(self, connection: Downstream) -> None:
@@ -92,10 +93,20 @@ class CapturedDownstream(Downstream):
         elif isinstance(way, Relay):
             transport.set_protocol(way)
             way.connection_made(transport)
+        elif (entrance := way.rules.entrance) is not None:
+            self._undecided(way, entrance, transport)
         else:
             self._listener = cast("Gate", way)
             self._rules = way.rules
             super().connection_made(transport)
+
+    def _undecided(self, way: "Door | Listener", entrance: "Entrance", transport: asyncio.BaseTransport) -> None:
+        from meshes.builtin.proxy.undecided import Undecided  # noqa: PLC0415 - loaded already, by who made the entrance
+
+        captor = self._captor
+        becomes = Undecided(cast("Gate", way), entrance, self._loop, captor.session, captor.accepted)
+        cast("asyncio.Transport", transport).set_protocol(becomes)
+        becomes.connection_made(transport)
 
 
 class CapturedListener(Listener):
@@ -104,7 +115,7 @@ class CapturedListener(Listener):
     ways: Ways
 
     def _connection(self) -> Downstream:
-        return CapturedDownstream(self, self._loop, self._tls(), self.accepted)
+        return CapturedDownstream(self, self._loop, self.session(), self.accepted)
 
 
 class Outward:
@@ -119,19 +130,20 @@ class Outward:
         self._rules: dict[str, Rules] = {}
         self._clusters: dict[str, Cluster] = {}
         self._base: Rules | None = None
+        self._detect_s = 0.0
 
     def apply(self, snapshot: Snapshot, callees: dict[str, Callee], base: Rules) -> None:
         """Obeys a new snapshot; open connections too. `base` are the rules by name."""
         assert snapshot.captured is not None
-        self._base = base
+        self._base, self._detect_s = base, snapshot.timeouts.detect_s
         self._clusters = {str(each): config for config in snapshot.clusters for each in config.endpoints}
         for name in self._single.keys() - self._clusters.keys():
             self._single.pop(name).retire()
         for name, callee in self._single.items():
             callee.apply(_alone(self._clusters[name], _endpoint(self._clusters[name], name)), snapshot.limits)
-        self._rules = {name: _only(base, callee) for name, callee in self._single.items()}
+        self._rules = {name: self._only(callee) for name, callee in self._single.items()}
         meant = snapshot.captured.destinations
-        self._rules |= {address: _only(base, callees[cluster]) for address, cluster in meant.items()}
+        self._rules |= {address: self._only(callees[cluster]) for address, cluster in meant.items()}
         for name, door in list(self._doors.items()):
             door.rules = self._rules_of(name) or replace(base, callees={})
 
@@ -152,9 +164,12 @@ class Outward:
         if name not in self._rules and name in self._clusters:
             config = self._clusters[name]
             self._single[name] = callee = self._make(_alone(config, _endpoint(config, name)))
-            assert self._base is not None
-            self._rules[name] = _only(self._base, callee)
+            self._rules[name] = self._only(callee)
         return self._rules.get(name)
+
+    def _only(self, callee: Callee) -> Rules:
+        assert self._base is not None
+        return only(self._base, callee, detect_s=self._detect_s)
 
     def callees(self) -> Iterator[Callee]:
         """Those that nobody else knows."""
@@ -175,7 +190,7 @@ class Inward:
         self._snapshot = snapshot
         for port, door in self._doors.items():
             self._apps[port].apply(_app(snapshot, port), snapshot.limits)
-            door.rules = replace(base, fallback=self._apps[port])
+            door.rules = self._for(base, self._apps[port])
 
     def way(self, listener: CapturedListener, meant: Endpoint | None) -> Way:
         """None for our own ports, which aren't the app's, and for more ports than an app has."""
@@ -189,8 +204,15 @@ class Inward:
             if len(self._doors) >= MAX_PORTS:
                 return None
             self._apps[meant.port] = app = self._make(_app(snapshot, meant.port))
-            self._doors[meant.port] = Door(listener, replace(listener.rules, fallback=app))
+            self._doors[meant.port] = Door(listener, self._for(listener.rules, app))
         return self._doors[meant.port]
+
+    def _for(self, base: Rules, app: Callee) -> Rules:
+        """Bytes are of the port that they were sent to, as requests are."""
+        assert self._snapshot is not None
+        inbound, detect_s = self._snapshot.inbound, self._snapshot.timeouts.detect_s
+        door = entrance(inbound.protocol, app, permissive=inbound.permissive, detect_s=detect_s)
+        return replace(base, fallback=app, entrance=door)
 
     def callees(self) -> Iterator[Callee]:
         """Those that nobody else knows."""
@@ -221,10 +243,6 @@ class Capture:
         """Those that nobody else knows."""
         yield from self._inward.callees()
         yield from self._outward.callees()
-
-
-def _only(base: Rules, callee: Callee) -> Rules:
-    return replace(base, callees={}, fallback=callee)
 
 
 def _alone(config: Cluster, endpoint: Endpoint) -> Cluster:

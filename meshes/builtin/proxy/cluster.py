@@ -19,13 +19,14 @@ from meshes.builtin.proxy.pool import Pool
 from meshes.builtin.proxy.retrying import Retries
 from meshes.builtin.proxy.splitting import parted
 from meshes.builtin.proxy.telemetry import Connections, Telemetry
-from meshes.builtin.proxy.tls import TlsSession
+from meshes.builtin.proxy.tls import TCP, TlsSession
 from meshes.builtin.proxy.upstream import Upstream
 from meshes.builtin.snapshot import Cluster, Limits
 
 if TYPE_CHECKING:
     from meshes.builtin.proxy.http2.calling import CallingConnection
     from meshes.builtin.proxy.http2.lane import Lane
+    from meshes.builtin.proxy.tunnel import Far
 
 IDLE_SHARE = 0.75
 """An idle connection is closed on this side after that share of the idle timeout, before the callee's sidecar, whose
@@ -231,6 +232,12 @@ class Callee:
         from meshes.builtin.proxy.http2.calling import CallingConnection  # noqa: PLC0415 - loaded only where it is spoken
 
         return CallingConnection(lane, self.loop, self.session("h2"), self._accepted, self._dialler.generation)
+
+    def far_end(self, pool: Pool) -> "Far":
+        """The same, for bytes that are the apps' own."""
+        from meshes.builtin.proxy.tunnel import Far  # noqa: PLC0415 - loaded only where there are tunnels
+
+        return Far(self.loop, self.session(TCP), self._accepted, lambda _: pool.one_less())
 
     def session(self, protocol: str = "http/1.1") -> TlsSession | None:
         """Our side of a handshake; None if the callee is asked in the clear."""

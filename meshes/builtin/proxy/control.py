@@ -69,6 +69,9 @@ class Stream:
     def interim(self, head: ResponseHead) -> None:
         """Nothing follows from an interim response."""
 
+    def switched(self, head: ResponseHead) -> None:
+        """Nobody asked for that."""
+
     def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None:  # noqa: ARG002 - nothing is in them
         if not self._head.done():
             self._head.set_result(head)

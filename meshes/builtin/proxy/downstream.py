@@ -10,9 +10,9 @@ is not; LINGER, no more is said, and what still comes is thrown away so that our
 import asyncio
 import re
 import ssl
-from collections.abc import Container
+from collections.abc import Callable, Container
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from meshes.builtin.proxy import grpc_messages
 from meshes.builtin.proxy.body import BodyReader, chunk, last_chunk, reader
@@ -25,12 +25,13 @@ from meshes.builtin.proxy.response import CODED, ResponseHead
 from meshes.builtin.proxy.retrying import RETRIED_STATUSES
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.telemetry import Traffic
-from meshes.builtin.proxy.tls import PeerRefused, TlsSession
+from meshes.builtin.proxy.tls import TCP, PeerRefused, TlsSession
 from meshes.builtin.proxy.upstream import Upstream
 from meshes.builtin.proxy.wire import Wire
 
 if TYPE_CHECKING:
-    from meshes.builtin.proxy.http2.serving import ServingConnection
+    from meshes.builtin.proxy.tunnel import End
+    from meshes.builtin.proxy.tunnel import Gate as TunnelGate
 
 HEAD: Final = 0
 BODY: Final = 1
@@ -49,7 +50,7 @@ class Listener(Protocol):
     draining: bool
 
     def opened(self, connection: "Downstream") -> bool: ...
-    def replaced(self, connection: "Downstream", by: "ServingConnection") -> None: ...
+    def replaced(self, connection: Wire, by: Wire) -> None: ...
     def shaken(self) -> None: ...
     def tls_failed(self) -> None: ...
     def closed(self, connection: "Downstream") -> None: ...
@@ -109,7 +110,10 @@ class Downstream(Wire):
 
     def secured(self) -> None:
         self.limit_buffer(self._rules.buffer_bytes)
-        if self.peer:
+        if self._tls is not None and self._tls.protocol == TCP:
+            self._listener.tls_failed()
+            self.abort()  # it was told by the handshake that here is HTTP only
+        elif self.peer:
             self._suffix = b"x-forwarded-client-cert: URI=%b\r\n\r\n" % self.peer.encode()
             self._listener.shaken()
 
@@ -154,7 +158,9 @@ class Downstream(Wire):
                 if len(self._buffer) > AHEAD_BYTES:
                     self.pause_reading()
         except Refused as refused:
-            if refused.failure is Failure.VERSION and self._speaks_http2(data):
+            if (refused.failure is Failure.VERSION and self._speaks_http2(data)) or (
+                refused.failure is Failure.METHOD and self._connects(data)
+            ):
                 return
             self._refuse(refused.failure, refused.detail)
 
@@ -164,13 +170,30 @@ class Downstream(Wire):
             return False
         from meshes.builtin.proxy.http2.serving import ServingConnection  # noqa: PLC0415 - loaded only where it is spoken
 
-        transport, self._transport = self._transport, None
-        assert transport is not None
-        self._over = True
         now = ServingConnection(self._listener, self._loop, self._tls, self._accepted)
         self._listener.replaced(self, now)
-        transport.set_protocol(now)
-        now.take_over(transport, data)
+        self.hand_over(now, data)
+        return True
+
+    def _connects(self, data: bytes) -> bool:
+        """Whether the connection becomes one to a callee: CONNECT, where it is allowed."""
+        if not self._rules.connects or self._request is not None:
+            return False
+        from meshes.builtin.proxy.request import connect_host  # noqa: PLC0415 - rarely needed, as what follows
+        from meshes.builtin.proxy.tunnel import ESTABLISHED, Tunnel  # noqa: PLC0415
+
+        head, _, rest = data.partition(b"\r\n\r\n")
+        try:
+            callee = self._rules.callees.get(host := connect_host(head)) or self._rules.fallback
+        except Refused as refused:
+            self._refuse(refused.failure, refused.detail)
+            return True
+        if callee is None:
+            self._refuse(Failure.NO_ROUTE, host.decode())
+            return True
+        now = Tunnel(cast("TunnelGate", self._listener), callee, self._loop, self._tls, self._accepted, ESTABLISHED)
+        self._listener.replaced(self, now)
+        self.hand_over(now, rest)
         return True
 
     def _read_head(self, data: bytes) -> None:
@@ -301,6 +324,22 @@ class Downstream(Wire):
         if not self._request.old:
             self._replay = None  # the client has heard of this try
             self.send(head.ready)
+
+    def switched(self, head: ResponseHead) -> Callable[["End"], None] | None:
+        """The connections go on in another protocol: what the callee's is to be given to, or None if the client didn't ask for it."""
+        request = self._request
+        if request is None or not request.upgrade or self._closing:
+            return None
+        from meshes.builtin.proxy.tunnel import Switched  # noqa: PLC0415 - loaded only where there are tunnels
+
+        self.send(b"%bconnection: upgrade\r\nupgrade: %b\r\n\r\n" % (head.lead, request.upgrade))
+        now = Switched(self._listener, self._loop, self._tls, self._accepted)
+        self._status, self._upstream = head.status, None
+        self._over_with_request()
+        self._listener.replaced(self, now)
+        data, self._buffer = self._buffer, b""
+        self.hand_over(now, data)
+        return now.join
 
     def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None:
         """The response's head and what there is of its body; `trailers` are lines."""

@@ -19,7 +19,7 @@ class Failure(Enum):
     URI_TOO_LONG = "uri-too-long", 414, "the request line is longer than the limit"
     EXPECTATION = "expectation", 417, "the only expectation that is understood is 100-continue"
     HEAD_TOO_LARGE = "head-too-large", 431, "the header fields are larger or more than the limit"
-    METHOD = "method", 501, "CONNECT is not supported"
+    METHOD = "method", 501, "CONNECT is not allowed"
     VERSION = "version", 505, "the HTTP version is not supported: use HTTP/1.1"
 
     DENIED = "denied", 403, "the request is not allowed"

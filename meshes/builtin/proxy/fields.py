@@ -2,7 +2,7 @@
 this connection alone. Knows neither requests nor responses.
 
 Dropped on the way (RFC 9110 §7.6.1): Connection and what it names, Keep-Alive, Proxy-Connection, TE, Trailer (an announcement that
-nobody needs: trailers themselves go on), Transfer-Encoding (written anew), Upgrade (ignored, as §7.8 allows: protocols are not switched), and
+nobody needs: trailers themselves go on), Transfer-Encoding (written anew), Upgrade (written anew where protocols may be switched, ignored elsewhere, as §7.8 allows), and
 X-Forwarded-Client-Cert, which only a sidecar may write.
 """
 
@@ -25,6 +25,7 @@ LENGTH: Final = 3
 CODING: Final = 4
 HOST: Final = 5
 EXPECT: Final = 6
+UPGRADE: Final = 7
 
 _KINDS = {
     b"connection": CONNECTION,
@@ -36,7 +37,7 @@ _KINDS = {
     b"proxy-connection": DROPPED,
     b"te": DROPPED,
     b"trailer": DROPPED,
-    b"upgrade": DROPPED,
+    b"upgrade": UPGRADE,
     b"x-forwarded-client-cert": DROPPED,
 }
 _MAX_SPELLINGS = 1024
@@ -67,6 +68,7 @@ class Fields(NamedTuple):
     options: frozenset[bytes]
     hosts: list[bytes]
     expectations: list[bytes]
+    upgrades: list[bytes]
 
 
 _NO_OPTIONS: frozenset[bytes] = frozenset()
@@ -85,7 +87,7 @@ def read_fields(lines: list[bytes]) -> Fields:
     """Sorts field lines that `split_lines` gave. Refused for names that aren't tokens: white space before the colon,
     folded lines and lines without colon are among them."""
     kept: list[bytes] = []
-    values: tuple[list[bytes], ...] = ([], [], [], [], [], [], [])
+    values: tuple[list[bytes], ...] = ([], [], [], [], [], [], [], [])
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon:
@@ -100,7 +102,7 @@ def read_fields(lines: list[bytes]) -> Fields:
     options = _options(values[CONNECTION]) if values[CONNECTION] else _NO_OPTIONS
     if options - _PERSISTENCE:
         kept = [line for line in kept if line.partition(b":")[0].lower() not in options - _ESSENTIAL]
-    return Fields(kept, values[LENGTH], values[CODING], options, values[HOST], values[EXPECT])
+    return Fields(kept, values[LENGTH], values[CODING], options, values[HOST], values[EXPECT], values[UPGRADE])
 
 
 _FORWARDED = frozenset((LENGTH, HOST, EXPECT))

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Container
-from typing import Protocol
+from typing import Protocol, cast
 
 from meshes.builtin.proxy.downstream import Downstream
 from meshes.builtin.proxy.failures import Failure
@@ -11,6 +11,7 @@ from meshes.builtin.proxy.listening import BACKLOG, listening
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.telemetry import Telemetry
 from meshes.builtin.proxy.tls import TlsSession
+from meshes.builtin.proxy.wire import Wire
 
 HANDSHAKE_S = 10.0
 """A peer that takes longer to prove who it is loses its connection."""
@@ -66,10 +67,16 @@ class Listener:
         """Accepts from now on; OSError if the port is taken."""
         self._server = await self._loop.create_server(self._connection, sock=listening(address, port), backlog=BACKLOG)
 
-    def _connection(self) -> Downstream:
-        return Downstream(self, self._loop, self._tls(), self.accepted)
+    def _connection(self) -> Wire:
+        entrance = self.rules.entrance
+        if entrance is None:
+            return Downstream(self, self._loop, self.session(), self.accepted)
+        from meshes.builtin.proxy.undecided import Undecided  # noqa: PLC0415 - loaded already, by who made the entrance
 
-    def _tls(self) -> TlsSession | None:
+        return Undecided(self, entrance, self._loop, self.session, self.accepted)
+
+    def session(self) -> TlsSession | None:
+        """Our side of a handshake, if there is to be one."""
         if self.guard is None:
             return None
         assert self.guard.server is not None
@@ -96,10 +103,10 @@ class Listener:
         """A peer could not."""
         self._counts.tls_failures += 1
 
-    def replaced(self, connection: Connection, by: Connection) -> None:
+    def replaced(self, connection: Wire, by: Wire) -> None:
         """A connection turned out to speak another protocol."""
-        self._open.remove(connection)
-        self._open.add(by)
+        self._open.remove(cast("Connection", connection))
+        self._open.add(cast("Connection", by))
 
     def closed(self, connection: Connection) -> None:
         """A connection is over; those that were turned away say so too."""

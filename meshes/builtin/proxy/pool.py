@@ -3,10 +3,11 @@
 import asyncio
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from meshes.builtin.proxy.ejecting import Record
-from meshes.builtin.proxy.failures import Failure
+from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.tls import PeerRefused
 from meshes.builtin.proxy.upstream import Upstream
 from meshes.builtin.snapshot import Endpoint
@@ -14,6 +15,7 @@ from meshes.builtin.snapshot import Endpoint
 if TYPE_CHECKING:
     from meshes.builtin.proxy.cluster import Callee
     from meshes.builtin.proxy.http2.lane import Lane
+    from meshes.builtin.proxy.tunnel import Far, Tunnel
 
 _NOTHING: Final[list[Upstream]] = []
 
@@ -88,14 +90,25 @@ class Pool:
             self.speak(self.callee.protocol)
         return self.lane
 
+    def open_tunnel(self, waiter: "Tunnel") -> None:
+        """Makes a connection that is the waiter's alone; Refused if the callee has as many as allowed: there is no line for these."""
+        callee = self.callee
+        if not callee.may_open(self):
+            raise Refused(Failure.OVERFLOW, f"{callee.connections.open} connections")
+        callee.connections.open += 1
+        self.connections += 1
+        self._start(self._open(waiter, 0, callee.far_end(self)))
+
     def dial(self, waiter: Waiter, attempt: int) -> None:
         """Makes a connection without asking whether it is allowed."""
-        task = self._loop.create_task(self._open(waiter, attempt))
+        self._start(self._open(waiter, attempt, self.callee.connection(self)))
+
+    def _start(self, opening: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(opening)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _open(self, waiter: Waiter, attempt: int) -> None:
-        upstream = self.callee.connection(self)
+    async def _open(self, waiter: "Waiter | Tunnel", attempt: int, upstream: "Upstream | Far") -> None:
         try:
             async with asyncio.timeout(self.callee.connect_timeout_s):
                 await self._loop.create_connection(lambda: upstream, self.endpoint.address, self.endpoint.port)
@@ -106,10 +119,13 @@ class Pool:
             return
         upstream.limit_buffer(self.callee.limits.buffer_bytes)
         self.callee.connections.opened += 1
-        if not waiter.connected(upstream, attempt):
-            self.released(upstream)
+        if not waiter.connected(cast("Upstream", upstream), attempt):
+            if isinstance(upstream, Upstream):
+                self.released(upstream)
+            else:
+                upstream.abort()
 
-    def _failed(self, upstream: Upstream) -> None:
+    def _failed(self, upstream: "Upstream | Far") -> None:
         if upstream.made:
             upstream.abort()
         else:

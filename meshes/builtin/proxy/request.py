@@ -10,7 +10,8 @@ from meshes.builtin.proxy.fields import CHUNKED, TOKEN, Fields, body_length, per
 
 class RequestHead(NamedTuple):
     """`lead` is what goes upstream, up to and with the last field line (others may be added); `host` is lower case, without
-    port; `length` is the body's bytes or CHUNKED; `old` says that the client speaks HTTP/1.0. `timeout_s` is what gRPC callers state."""
+    port; `length` is the body's bytes or CHUNKED; `old` says that the client speaks HTTP/1.0. `timeout_s` is what gRPC callers state.
+    `upgrade` is the protocol that the client wants to go on in, if it is one that is passed on."""
 
     lead: bytes
     host: bytes
@@ -21,8 +22,11 @@ class RequestHead(NamedTuple):
     fields: int
     grpc: bool = False
     timeout_s: float | None = None
+    upgrade: bytes = b""
 
 
+UPGRADES = frozenset((b"websocket",))
+"""Protocols that a connection may go on in (RFC 6455 §4.1, RFC 9110 §7.8). HTTP/2 by upgrade is obsolete (RFC 9113 §3.1)."""
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS"))
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])")
 _URI = bytes(octet for octet in range(0x21, 0x7F) if octet not in b"#")
@@ -48,10 +52,14 @@ def parse_request(data: bytes) -> RequestHead:
     kept.append(b"via: 1.0 hoptax" if old else b"via: 1.1 hoptax")  # RFC 9110 §7.6.3: every proxy must
     if length == CHUNKED:
         kept.append(b"transfer-encoding: chunked")
+    upgrade = _upgrade(fields, old) if fields.upgrades else b""
+    if upgrade:
+        kept += [b"connection: upgrade", b"upgrade: " + upgrade]
     lead = b"\r\n".join((b"%b %b HTTP/1.1" % (method, target), *kept, b""))
     grpc = b"/grpc" in data and grpc_messages.is_grpc(kept)
     timeout_s = grpc_messages.timeout_s(kept) if grpc else None
-    return RequestHead(lead, host, length, persistent(fields, old), method == b"HEAD", old, len(lines), grpc, timeout_s)
+    keep_alive, bodiless = persistent(fields, old), method == b"HEAD"
+    return RequestHead(lead, host, length, keep_alive, bodiless, old, len(lines), grpc, timeout_s, upgrade)
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
@@ -104,6 +112,30 @@ def _other_form(method: bytes, target: bytes) -> tuple[bytes, bytes]:
     if not path and method == b"OPTIONS":
         return b"*", match[1]
     return (path if path.startswith(b"/") else b"/" + path), match[1]
+
+
+def _upgrade(fields: Fields, old: bool) -> bytes:
+    """What is asked for, in the words of this hop; a request with a body keeps its protocol."""
+    asked = [value.lower() for value in fields.upgrades]
+    if (
+        old
+        or b"upgrade" not in fields.options
+        or len(asked) != 1
+        or asked[0] not in UPGRADES
+        or body_length(fields, old)
+    ):
+        return b""
+    return asked[0]
+
+
+def connect_host(head: bytes) -> bytes:
+    """The name that a CONNECT asks for, lower case; its port is the app's guess, as in Host. Refused if the head is malformed."""
+    lines = split_lines(head)
+    _, target, version = lines.pop(0).split(b" ")
+    fields = read_fields(lines)
+    if version != b"HTTP/1.1" or len(fields.hosts) != 1 or fields.lengths or fields.codings or b":" not in target:
+        raise Refused(Failure.BAD_REQUEST, "CONNECT needs a name with a port, Host and no body, in HTTP/1.1")
+    return _name(target)
 
 
 def _check_expectation(fields: Fields) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Coroutine
 from typing import TYPE_CHECKING
 
 from meshes.builtin.proxy import rules as compiled
@@ -55,6 +55,8 @@ class Proxy:
         self._callees: dict[str, Callee] = {}
         self._inbound: Listener | None = None
         self._outbound: Listener | None = None
+        self._ports: dict[int, Listener] = {}
+        self._leaving: list[Listener] = []
         self._admin: list[Admin] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._capture: Capture | None = None
@@ -76,6 +78,7 @@ class Proxy:
             self._inbound.accepted = accepted
         if self._capture is not None:
             self._capture.apply(snapshot, self._callees, inbound, outbound)
+        await self._apply_ports(snapshot, outbound)
         self.snapshot = snapshot
         self._telemetry.snapshot_version = snapshot.version
         if former is None:
@@ -112,7 +115,9 @@ class Proxy:
             self._app.apply(config, snapshot.limits)
         guard = Guard(inbound.authorization) if inbound.authorization else None
         log, tracer = self._log(snapshot, "inbound"), self._tracer(snapshot)
-        return compiled.inbound(self._app, str(inbound.app), snapshot.limits, log, guard, tracer)
+        permissive, detect_s = inbound.permissive, snapshot.timeouts.detect_s
+        entrance = compiled.entrance(inbound.protocol, self._app, permissive=permissive, detect_s=detect_s)
+        return compiled.inbound(self._app, str(inbound.app), snapshot.limits, log, guard, tracer, entrance)
 
     def _outbound_rules(self, snapshot: Snapshot) -> compiled.Rules:
         former, self._callees = self._callees, {}
@@ -128,7 +133,28 @@ class Proxy:
         request_s = snapshot.timeouts.request_s
         patience = Patience(self._loop, request_s) if request_s else None
         log, tracer = self._log(snapshot, "outbound"), self._tracer(snapshot)
-        return compiled.outbound(snapshot.outbound.routes, self._callees, snapshot.limits, patience, log, tracer)
+        outbound = snapshot.outbound
+        connects = outbound.connect
+        return compiled.outbound(
+            outbound.routes, self._callees, snapshot.limits, patience, log, tracer, connects=connects
+        )
+
+    async def _apply_ports(self, snapshot: Snapshot, outbound: compiled.Rules) -> None:
+        """Ports for one cluster each come and go with the configuration; connections through one that has gone are finished."""
+        wanted = snapshot.outbound.ports
+        for port in self._ports.keys() - wanted.keys():
+            leaving = self._ports.pop(port)
+            leaving.drain()
+            self._leaving = [*(each for each in self._leaving if not each.empty.is_set()), leaving]
+        for port, cluster in wanted.items():
+            callee = self._callees[cluster]
+            rules = compiled.only(outbound, callee, detect_s=snapshot.timeouts.detect_s)
+            listener = self._ports.get(port)
+            if listener is None:
+                listener = Listener("outbound", rules, snapshot.limits.max_connections, self._telemetry, self._loop)
+                await self._bind(listener.bind, port)
+                self._ports[port] = listener
+            listener.rules, listener.max_connections = rules, snapshot.limits.max_connections
 
     def _log(self, snapshot: Snapshot, direction: str) -> AccessLog | None:
         return AccessLog(direction, self._write_log, time.time_ns) if snapshot.access_log else None
@@ -142,7 +168,7 @@ class Proxy:
     async def _open(
         self, snapshot: Snapshot, inbound: compiled.Rules, outbound: compiled.Rules, accepted: Container[str]
     ) -> None:
-        most, address = snapshot.limits.max_connections, self._address
+        most = snapshot.limits.max_connections
         guard = self._credentials if snapshot.inbound.mtls else None
         kind = Listener if snapshot.captured is None else self._begin_capture(snapshot)
         self._inbound = kind("inbound", inbound, most, self._telemetry, self._loop, guard, accepted)
@@ -158,10 +184,13 @@ class Proxy:
         # The admin port comes last: whoever can ask whether the proxy is ready is told that it is.
         binds = (self._inbound.bind, self._outbound.bind, metrics.bind, admin.bind)
         for bind, port in zip(binds, _ports(snapshot), strict=True):
-            try:
-                await bind(address, port)
-            except OSError as error:
-                raise PortTakenError(f"{address}:{port} can't be listened on: {error.strerror or error}") from error
+            await self._bind(bind, port)
+
+    async def _bind(self, bind: Callable[[str, int], Coroutine[None, None, None]], port: int) -> None:
+        try:
+            await bind(self._address, port)
+        except OSError as error:
+            raise PortTakenError(f"{self._address}:{port} can't be listened on: {error.strerror or error}") from error
 
     def _begin_capture(self, snapshot: Snapshot) -> type[Listener]:
         """What it needs is loaded only where it is used."""
@@ -172,6 +201,10 @@ class Proxy:
 
         self._capture = Capture(make, self._loop, snapshot.inbound.connect_timeout_s)
         return CapturedListener
+
+    def _listeners(self) -> list[Listener]:
+        named = [listener for listener in (self._inbound, self._outbound) if listener is not None]
+        return [*named, *self._ports.values(), *self._leaving]
 
     def _all_callees(self) -> list[Callee]:
         own = [] if self._app is None else [self._app]
@@ -201,17 +234,16 @@ class Proxy:
         """What nobody notices by itself: idle and stalled connections. Often enough to be a quarter late at most."""
         assert self.snapshot is not None
         now_s, idle_s = self._loop.time(), self.snapshot.timeouts.idle_s
-        for listener in (self._inbound, self._outbound):
-            if listener is not None:
-                listener.sweep(now_s, idle_s)
-                listener.flush_log()
+        for listener in self._listeners():
+            listener.sweep(now_s, idle_s)
+            listener.flush_log()
         for callee in self._all_callees():
             callee.sweep(now_s, idle_s)
         self._sweeper = self._loop.call_later(min(idle_s / 4, 1.0), self._sweep)
 
     async def drain(self, within_s: float) -> None:
         """Accepts no more, lets requests in flight finish for so long, then ends what is left."""
-        listeners = [listener for listener in (self._inbound, self._outbound) if listener is not None]
+        listeners = self._listeners()
         for listener in listeners:
             listener.drain()
         try:

@@ -9,15 +9,28 @@ _SHIFTS: Final = range(14, 35)
 """Bucket bounds are powers of two of nanoseconds, 16 µs to 17 s: the bucket of a duration is its bit length."""
 
 
+class Tunnels:
+    """Connections whose bytes were passed on as they are; bytes are counted when one is over, `in` from the caller."""
+
+    __slots__ = ("active", "bytes_in", "bytes_out", "total")
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.total = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+
 class Traffic:
     """Requests of one direction to one cluster. `status` counts by hundreds (0: the client went before an answer);
     `durations` by bit length of nanoseconds, from the request's head to the response's end; `grpc` counts calls by their own status."""
 
-    __slots__ = ("active", "durations", "grpc", "status", "total_ns")
+    __slots__ = ("active", "durations", "grpc", "status", "total_ns", "tunnels")
 
     def __init__(self) -> None:
         self.status = [0] * _CLASSES
         self.grpc: dict[int, int] = {}
+        self.tunnels = Tunnels()
         self.durations = [0] * 65
         self.total_ns = 0
         self.active = 0
@@ -93,12 +106,22 @@ class Telemetry:
             for number, count in sorted(traffic.grpc.items()):
                 labels = f'direction="{direction}",cluster="{cluster}",status="{"none" if number < 0 else number}"'
                 yield f"hoptax_grpc_calls_total{{{labels}}} {count}"
+        yield from self._tunnels()
         yield "# TYPE hoptax_requests_active gauge"
         for (direction, cluster), traffic in self.traffic.items():
             yield f'hoptax_requests_active{{direction="{direction}",cluster="{cluster}"}} {traffic.active}'
         yield "# TYPE hoptax_request_duration_seconds histogram"
         for (direction, cluster), traffic in self.traffic.items():
             yield from _histogram(f'direction="{direction}",cluster="{cluster}"', traffic)
+
+    def _tunnels(self) -> Iterator[str]:
+        carried = [each for each in self.traffic.items() if each[1].tunnels.total or each[1].tunnels.active]
+        for field, kind in _TUNNEL_METRICS if carried else ():
+            yield f"# TYPE hoptax_tcp_{field} {kind}"
+            attribute = field.removeprefix("connections_").removesuffix("_total")
+            for (direction, cluster), traffic in carried:
+                value = getattr(traffic.tunnels, attribute or "total")
+                yield f'hoptax_tcp_{field}{{direction="{direction}",cluster="{cluster}"}} {value}'
 
     def _failures(self) -> Iterator[str]:
         yield "# TYPE hoptax_local_responses_total counter"
@@ -131,6 +154,13 @@ class Telemetry:
             yield f"# TYPE hoptax_{name} {kind}"
             yield f"hoptax_{name} {value}"
 
+
+_TUNNEL_METRICS = (
+    ("connections_active", "gauge"),
+    ("connections_total", "counter"),
+    ("bytes_in_total", "counter"),
+    ("bytes_out_total", "counter"),
+)
 
 _CONNECTION_METRICS = (
     ("connections_opened_total", "counter"),

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final, cast
 
 RECORD: Final = 16384
+TCP: Final = "hoptax-tcp"
+"""The protocol (ALPN) of bytes that are nobody's business but the apps'."""
 _READ: Final = 65536
 
 
@@ -42,7 +44,7 @@ def _harden(made: ssl.SSLContext, bundle: str, *, server: bool = False) -> None:
     made.verify_mode = ssl.CERT_REQUIRED
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     if server:
-        made.set_alpn_protocols(["h2", "http/1.1"])
+        made.set_alpn_protocols(["h2", "http/1.1", TCP])
     made.load_verify_locations(cadata=bundle)
 
 
@@ -112,6 +114,9 @@ class TlsSession:
                 read = self._read(_READ)
                 plain += read
         except ssl.SSLWantReadError:
+            return plain
+        except ssl.SSLZeroReturnError:
+            self.closed = True  # so it is told to who has closed before
             return plain
         # OpenSSL tells by an empty read that the peer closed in due form.
         self.closed = not read

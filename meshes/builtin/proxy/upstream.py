@@ -6,8 +6,8 @@ try; connections that closed while idle are out of the pool by then.
 
 import asyncio
 import ssl
-from collections.abc import Container
-from typing import Protocol
+from collections.abc import Callable, Container
+from typing import TYPE_CHECKING, Protocol
 
 from meshes.builtin.proxy.body import BodyReader, reader
 from meshes.builtin.proxy.failures import Failure, Refused
@@ -16,6 +16,9 @@ from meshes.builtin.proxy.memo import ResponseMemo
 from meshes.builtin.proxy.response import ResponseHead
 from meshes.builtin.proxy.tls import PeerRefused, TlsSession
 from meshes.builtin.proxy.wire import Wire
+
+if TYPE_CHECKING:
+    from meshes.builtin.proxy.tunnel import End
 
 MAX_INTERIM = 16
 """Interim responses (1xx) to one request; more is a callee gone mad."""
@@ -27,6 +30,7 @@ class Owner(Protocol):
     sent_all: bool
 
     def interim(self, head: ResponseHead) -> None: ...
+    def switched(self, head: ResponseHead) -> "Callable[[End], None] | None": ...
     def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None: ...
     def more(self, payload: bytes, done: bool, trailers: bytes = b"") -> None: ...
     def upstream_failed(self, failure: Failure, detail: str) -> None: ...
@@ -111,12 +115,28 @@ class Upstream(Wire):
                 self._begin_body(owner, head, data)
                 return
             self._interim += 1
-            if head.status == 101 or self._interim > MAX_INTERIM:
-                raise Refused(Failure.BAD_RESPONSE, "an upgrade that nobody asked for, or too many interim responses")
+            if head.status == 101:
+                self._switch(owner, head, data)
+                return
+            if self._interim > MAX_INTERIM:
+                raise Refused(Failure.BAD_RESPONSE, f"more than {MAX_INTERIM} interim responses")
             owner.interim(head)
         if len(data) > self._home.max_header_bytes:
             raise Refused(Failure.BAD_RESPONSE, "the header fields are larger than the limit")
         self._buffer = data
+
+    def _switch(self, owner: Owner, head: ResponseHead, data: bytes) -> None:
+        """The connection goes on in another protocol, if somebody asked for that."""
+        self._buffer = b""
+        other = owner.switched(head)
+        if other is None:
+            raise Refused(Failure.BAD_RESPONSE, "an upgrade that nobody asked for")
+        from meshes.builtin.proxy.tunnel import End  # noqa: PLC0415 - loaded only where there are tunnels
+
+        home, self.owner = self._home, None
+        end = End(self._loop, self._tls, self._accepted, lambda _: home.lost(self))
+        self.hand_over(end, data)
+        other(end)
 
     def _begin_body(self, owner: Owner, head: ResponseHead, data: bytes) -> None:
         if len(data) == head.length:

@@ -68,11 +68,17 @@ class Wire(asyncio.Protocol):
             self.received(plain)
         self._flush_protocol(tls)
         if tls.closed:
-            self._end(clean=True)
-            self.close()
+            self.finished()
 
-    def eof_received(self) -> None:
+    def finished(self) -> None:
+        """The peer has said in due form, in TLS, that it will send no more."""
+        self._end(clean=True)
+        self.close()
+
+    def eof_received(self) -> bool | None:
+        """Whether the connection stays open for what we have to say."""
         self._end(clean=self._tls is None)
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         self._end(clean=False)
@@ -84,6 +90,23 @@ class Wire(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.choked = False
         self.touched_s = self._loop.time()
+
+    def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Goes on with a connection whose first plain bytes have shown what it speaks."""
+        self._transport = transport
+        transport.set_protocol(self)
+        self.secured()
+        if data:
+            self.received(data)
+
+    def hand_over(self, to: "Wire", data: bytes) -> None:
+        """The connection is another's from now on; nobody is told that it ended here."""
+        transport, self._transport = self._transport, None
+        assert transport is not None
+        self._over = True
+        if self.paused:
+            transport.resume_reading()
+        to.take_over(transport, data)
 
     # what subclasses ask for
 
@@ -158,10 +181,12 @@ class Wire(asyncio.Protocol):
             return
         self._flush_protocol(tls)
         if done:
+            transport = self._transport
             self.secured()
-            if tls.leftover:
-                # The peer's first bytes may come with the last of its handshake.
-                self.data_received(b"")
+            if tls.leftover and transport is not None:
+                # The peer's first bytes may come with the last of its handshake; the connection may be another's by now.
+                heir = self if self._transport is not None else cast("asyncio.Protocol", transport.get_protocol())
+                heir.data_received(b"")
 
     def _flush_protocol(self, tls: TlsSession) -> None:
         if self._transport is not None and (outgoing := tls.outgoing()):

@@ -47,7 +47,7 @@ class StreamGate:
 
     def tls_failed(self) -> None: ...
 
-    def replaced(self, connection: Downstream, by: "ServingConnection") -> None: ...
+    def replaced(self, connection: Wire, by: Wire) -> None: ...
 
     def closed(self, connection: Downstream) -> None: ...
 
@@ -181,12 +181,6 @@ class ServingConnection(Wire):
         )
         self._streams: dict[int, StreamDownstream] = {}
         self._inside = False
-
-    def take_over(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Goes on with a connection whose first bytes have shown what it speaks."""
-        self._transport = transport
-        self.secured()
-        self.received(data)
 
     def secured(self) -> None:
         self.limit_buffer(self._gate.rules.buffer_bytes)

@@ -18,6 +18,7 @@ from meshes.builtin.proxy.pool import Pool, Waiter
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.telemetry import Telemetry
 from meshes.builtin.proxy.upstream import Upstream
+from meshes.builtin.proxy.wire import Wire
 from meshes.builtin.snapshot import Cluster, Endpoint, Limits
 
 CLOSED = b"<closed>"
@@ -125,7 +126,7 @@ class _Listener:
 
     def tls_failed(self) -> None: ...
 
-    def replaced(self, connection: Downstream, by: object) -> None: ...
+    def replaced(self, connection: Wire, by: Wire) -> None: ...
 
     def closed(self, connection: Downstream) -> None:
         self.open -= 1
