@@ -91,10 +91,11 @@ class Captured:
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """`request_s`: outbound, from the request's last byte to the response's last byte, 0 = none. `idle_s`: a connection
-    without a request, either side."""
+    without a request, either side. `age_s`: a connection, either side, after which it takes no new request; None = any."""
 
     request_s: float = 15.0
     idle_s: float = 300.0
+    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,11 @@ def _cluster(section: Section) -> Cluster:
 
 def _timeouts(section: Section) -> Timeouts:
     with section as read:
-        return Timeouts(request_s=read.number("request_s", 0, 86400), idle_s=read.number("idle_s", 0.01, 86400))
+        return Timeouts(
+            request_s=read.number("request_s", 0, 86400),
+            idle_s=read.number("idle_s", 0.01, 86400),
+            age_s=read.number("age_s", 0.01, 86400 * 365) if read.has("age_s") else None,
+        )
 
 
 def _limits(section: Section) -> Limits:

@@ -5,9 +5,10 @@ they become idle.
 """
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable, Container
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from meshes.builtin.policies import Breaker, Ejection, Retry
 from meshes.builtin.proxy.balancing import CHANCES, Choose, fraction, least_request, round_robin
@@ -16,7 +17,8 @@ from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.patience import TryPatience
 from meshes.builtin.proxy.pool import Pool
-from meshes.builtin.proxy.retrying import Retries
+from meshes.builtin.proxy.retry_conditions import Conditions, conditions
+from meshes.builtin.proxy.retrying import UNBOUNDED, Retries
 from meshes.builtin.proxy.splitting import parted
 from meshes.builtin.proxy.telemetry import Connections, Telemetry
 from meshes.builtin.proxy.tls import TlsSession
@@ -36,10 +38,11 @@ class Dialler(Protocol):
 
 
 class Trying(NamedTuple):
-    """How a callee's requests are retried, and what a single try may take."""
+    """How a callee's requests are retried, after what, and what a single try may take."""
 
     retries: Retries
     patience: TryPatience
+    conditions: Conditions
 
 
 class Callee:
@@ -71,6 +74,7 @@ class Callee:
         self._canary: Pool | None = None
         self._canary_below = 0
         self._last = -1
+        self._most_requests = 0
         self._telemetry = telemetry
         self.pending = 0
         self.trying: Trying | None = None
@@ -111,9 +115,15 @@ class Callee:
             self._tell("retries_denied_total", lambda: made.denied)
         if self.trying is None or self._retries.config != retry:
             self._retries.config = retry
-            self.trying = Trying(self._retries, TryPatience(self.loop, retry.per_try_timeout_s))
+            patience = TryPatience(self.loop, retry.per_try_timeout_s)
+            self.trying = Trying(self._retries, patience, conditions(retry.on, retry.statuses))
 
     def _apply_breaker(self, breaker: Breaker | None) -> None:
+        bound = None if breaker is None else breaker.max_requests
+        self._most_requests = self.limits.max_requests if bound is None else min(bound, self.limits.max_requests)
+        if self._retries is not None:
+            bound = None if breaker is None else breaker.max_retries
+            self._retries.most = UNBOUNDED if bound is None else bound
         if breaker is None:
             self._breaking = None
         elif self._breaking is None:
@@ -196,8 +206,8 @@ class Callee:
     def pick(self) -> Pool:
         """The pool of the endpoint that gets the next request; Refused if there is none or the callee has enough to do."""
         pools = self._pools
-        if self.traffic.active >= self.limits.max_requests:
-            raise Refused(Failure.OVERFLOW, f"{self.limits.max_requests} requests")
+        if self.traffic.active >= self._most_requests:
+            self._too_many()
         if self._canary is not None and self._choose(CHANCES) < self._canary_below:
             return self._canary
         if len(pools) == 1:
@@ -208,6 +218,11 @@ class Callee:
             return pools[least_request([pool.active for pool in pools], self._choose)]
         self._last = round_robin(self._last, len(pools))
         return pools[self._last]
+
+    def _too_many(self) -> NoReturn:
+        if self._breaking is not None and self._most_requests < self.limits.max_requests:
+            raise Refused(Failure.BREAKER_OPEN, self._breaking.refuse_request())
+        raise Refused(Failure.OVERFLOW, f"{self.limits.max_requests} requests")
 
     def pick_other(self, tried: Pool) -> Pool:
         """As `pick`, for a request that was tried already: not there again unless there is nobody else."""
@@ -227,7 +242,8 @@ class Callee:
             tls = TlsSession(self._dialler.client, server=False)
         return Upstream(pool, self.loop, tls, self._accepted, self._dialler.generation)
 
-    def sweep(self, now_s: float, idle_s: float) -> None:
+    def sweep(self, now_s: float, idle_s: float, age_s: float | None) -> None:
         """What has to be done from time to time."""
+        oldest_s = -math.inf if age_s is None else now_s - age_s
         for pool in self._all:
-            pool.sweep(now_s, idle_s * IDLE_SHARE, self._dialler.generation)
+            pool.sweep(now_s, idle_s * IDLE_SHARE, self._dialler.generation, oldest_s)

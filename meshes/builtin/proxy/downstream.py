@@ -12,8 +12,9 @@ import re
 import ssl
 from collections.abc import Container
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from meshes.builtin.proxy.ageing import Leaving
 from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
 from meshes.builtin.proxy.cluster import Callee, Trying
 from meshes.builtin.proxy.failures import Failure, Refused
@@ -21,7 +22,7 @@ from meshes.builtin.proxy.fields import CHUNKED
 from meshes.builtin.proxy.pool import Pool
 from meshes.builtin.proxy.request import RequestHead
 from meshes.builtin.proxy.response import CODED, ResponseHead
-from meshes.builtin.proxy.retrying import RETRIED_STATUSES
+from meshes.builtin.proxy.retry_conditions import Conditions
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.tls import PeerRefused, TlsSession
 from meshes.builtin.proxy.upstream import Upstream
@@ -36,6 +37,8 @@ WAIT: Final = 2
 LINGER: Final = 3
 
 LINGER_S = 1.0
+EXPIRY_S = 5.0
+"""A connection that is too old is closed after that long without a request."""
 AHEAD_BYTES = 65536
 """What a client may send ahead of its turn before we stop reading."""
 
@@ -131,6 +134,14 @@ class Downstream(Wire):
     def shut(self) -> None:
         """Closes the connection now if it has nothing to do, else after the current response."""
         if self.is_idle:
+            self.close()
+
+    def expire(self, now_s: float) -> None:
+        """The connection is older than one may be. The next answer says that it is the last one; a client that asks for none is waited
+        for a while, as a connection that is closed just when a request is on its way costs that request."""
+        if not isinstance(self._listener, Leaving):
+            self._listener = cast("Listener", Leaving(self._listener))
+        if self.is_idle and now_s - self.touched_s > EXPIRY_S:
             self.close()
 
     # the request
@@ -304,7 +315,8 @@ class Downstream(Wire):
         if pool.record is not None and (failed or pool.record.row):
             pool.judge(failed)
         if self._trying is not None:
-            if failed and head.status in RETRIED_STATUSES and self._again():
+            conditions = self._trying.conditions
+            if (head.status in conditions.statuses or conditions.grpc) and self._tried_in_vain(conditions, head):
                 return
             self._give_up_trying(self._trying)  # this answer is passed on
         self._status = head.status
@@ -392,6 +404,10 @@ class Downstream(Wire):
         replay.append(out)
         if sum(map(len, replay)) > self._rules.buffer_bytes:
             self._replay = None
+
+    def _tried_in_vain(self, conditions: Conditions, head: ResponseHead) -> bool:
+        """Whether this answer is asked for again, and there is another try."""
+        return conditions.met(head.status, head.lead) and self._again()
 
     def _again(self) -> bool:
         """Whether there is another try; nothing of the one before is left then, and nothing of it has reached the client."""
@@ -491,7 +507,7 @@ class Downstream(Wire):
             return
         if not self._waits:
             self._pool.judge(failed=True)
-        if failure in _RETRIED and self._again():
+        if self._trying is not None and failure in self._trying.conditions.failures and self._again():
             return
         self._refuse(failure, detail)
 
@@ -566,14 +582,4 @@ class Downstream(Wire):
 
 
 _EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
-_RETRIED = frozenset(
-    (
-        Failure.CONNECT_FAILED,
-        Failure.CONNECT_TIMEOUT,
-        Failure.TLS_FAILED,
-        Failure.UPSTREAM_RESET,
-        Failure.TRY_TIMEOUT,
-    )
-)
-"""The connection failed, or broke before any answer, or the try took too long."""
 _CLIENT_FAULTS = frozenset((400, 408, 414, 417, 431, 501, 505))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshes.builtin.proxy.cluster import Callee
 
 RETIRED_PER_SWEEP = 0.1
-"""Of the idle connections that carry our former certificate, per sweep: a rotation mustn't make a burst of handshakes."""
+"""Of the idle connections that carry our former certificate or are too old, per sweep: there mustn't be a burst of handshakes."""
 
 
 class Waiter(Protocol):
@@ -148,10 +148,14 @@ class Pool:
         while self.idle:
             self.idle.pop().close()
 
-    def sweep(self, now_s: float, idle_s: float, generation: int) -> None:
-        """Closes connections that were idle for too long, and some of those with a former certificate."""
+    def sweep(self, now_s: float, idle_s: float, generation: int, oldest_s: float) -> None:
+        """Closes connections that were idle for too long, and some of those with a former certificate or from before `oldest_s`."""
         late = [connection for connection in self.idle if now_s - connection.touched_s > idle_s]
-        former = [connection for connection in self.idle if connection.generation != generation]
+        former = [
+            connection
+            for connection in self.idle
+            if connection.generation != generation or connection.born_s < oldest_s
+        ]
         for connection in {*late, *former[: max(1, int(len(former) * RETIRED_PER_SWEEP))]}:
             self.idle.remove(connection)
             connection.close()

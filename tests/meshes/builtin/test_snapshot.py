@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from meshes.builtin.snapshot import Cluster, Endpoint, Inbound, Outbound, Snapshot, SnapshotError
+from meshes.builtin.policies import Breaker, Retry
+from meshes.builtin.snapshot import Cluster, Endpoint, Inbound, Outbound, Snapshot, SnapshotError, Timeouts
 
 SNAPSHOT = Snapshot(
     version=3,
@@ -72,3 +74,58 @@ def test_what_a_snapshot_must_not_say(change: Callable[[Document], object], mess
 def test_text_that_is_no_snapshot(text: str) -> None:
     with pytest.raises(SnapshotError):
         Snapshot.from_json(text.encode("utf-8", "surrogateescape"))
+
+
+RETRIED = Retry(2, 1.0, 0.2, 3, 0.025, 0.25)
+
+
+def with_policies(**given: Any) -> Snapshot:  # Any: settings of Cluster
+    """The snapshot where the first cluster has these settings."""
+    return replace(SNAPSHOT, clusters=(replace(SNAPSHOT.clusters[0], **given), SNAPSHOT.clusters[1]))
+
+
+OPTIONAL: dict[str, Snapshot] = {
+    "retry": with_policies(retry=RETRIED),
+    "conditions": with_policies(retry=replace(RETRIED, on=("reset", "retriable-status-codes"), statuses=(409, 425))),
+    "no conditions": with_policies(retry=replace(RETRIED, on=())),
+    "bounds": with_policies(breaker=Breaker(1, 0, 5, 0)),
+    "age": replace(SNAPSHOT, timeouts=Timeouts(age_s=60.0)),
+}
+
+
+@pytest.mark.parametrize("snapshot", OPTIONAL.values(), ids=OPTIONAL)
+def test_what_is_optional_comes_there_and_back(snapshot: Snapshot) -> None:
+    assert Snapshot.from_json(snapshot.to_json()) == snapshot
+    assert Snapshot.from_document(snapshot.document()) == snapshot
+
+
+def test_what_is_optional_and_absent_is_not_written() -> None:
+    """Or every snapshot's digest would be another."""
+    plain = with_policies(retry=RETRIED, breaker=Breaker(1, 0)).document()
+    assert set(plain["clusters"][0]["retry"]) == {
+        "attempts", "per_try_timeout_s", "budget_share", "budget_least", "backoff_base_s", "backoff_most_s",
+    }  # fmt: skip
+    assert set(plain["clusters"][0]["breaker"]) == {"max_connections", "max_pending"}
+    assert set(plain["timeouts"]) == {"request_s", "idle_s"}
+
+
+WRONG_POLICIES: dict[str, tuple[str, Document, str]] = {
+    "word": ("conditions", {"on": ["4xx"]}, "clusters[0].retry.on is '4xx': it has to be a list of connect-failure, "),
+    "no list": ("conditions", {"on": "reset"}, "clusters[0].retry.on is 'reset': it has to be a list"),
+    "status": ("conditions", {"statuses": [99]}, "retry.statuses is 99: it has to be a list of whole numbers from 200"),
+    "statuses alone": ("retry", {"statuses": [503]}, "retry.statuses is (503,): it has to be there with"),
+    "word without statuses": ("retry", {"on": ["retriable-status-codes"]}, "retry.statuses is None: it has to be"),
+    "requests": ("bounds", {"max_requests": 0}, "breaker.max_requests is 0: it has to be a whole number from 1"),
+    "retries": ("bounds", {"max_retries": -1}, "breaker.max_retries is -1: it has to be a whole number from 0"),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "message"), WRONG_POLICIES.values(), ids=WRONG_POLICIES)
+def test_what_a_policy_must_not_say(name: str, change: Document, message: str) -> None:
+    document = OPTIONAL[name].document()
+    for policy in ("retry", "breaker"):
+        if policy in document["clusters"][0]:
+            document["clusters"][0][policy].update(change)
+    with pytest.raises(SnapshotError) as refused:
+        Snapshot.from_document(document)
+    assert message in str(refused.value)

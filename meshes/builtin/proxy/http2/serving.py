@@ -296,6 +296,10 @@ class ServingConnection(Wire):
         """Nothing was asked for too long."""
         self.shut() if not self._streams else self.abort()
 
+    def expire(self, now_s: float) -> None:  # noqa: ARG002 - GOAWAY says by itself what was not looked at
+        """The connection is older than one may be."""
+        self.shut()
+
     def shut(self) -> None:
         """No new streams; closes when those that are here are done."""
         self._connection.drain()

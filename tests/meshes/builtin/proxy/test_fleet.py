@@ -1,0 +1,90 @@
+"""Retries, bounds and ages over real sockets: what an app gets to see of them, and what a client does."""
+
+import asyncio
+
+import pytest
+
+from meshes.builtin.policies import Breaker, Retry
+from meshes.builtin.snapshot import Timeouts
+from tests.meshes.builtin.proxy.fleet import answering, fleet, run
+from tests.meshes.builtin.proxy.pair import until
+
+RETRY = Retry(2, 5.0, 1.0, 9, 0.001, 0.002)
+
+
+@pytest.mark.parametrize(
+    ("on", "statuses", "status", "fields"),
+    [
+        (("5xx",), None, 500, b""),
+        (("retriable-4xx",), None, 409, b""),
+        (("retriable-status-codes",), (425,), 425, b""),
+        (("unavailable",), None, 200, b"content-type: application/grpc\r\ngrpc-status: 14\r\n"),
+    ],
+)
+def test_an_answer_that_the_conditions_name_is_asked_for_of_somebody_else(
+    on: tuple[str, ...], statuses: tuple[int, ...] | None, status: int, fields: bytes
+) -> None:
+    async def scenario() -> None:
+        async with fleet(2, retry=Retry(2, 5.0, 1.0, 9, 0.001, 0.002, on, statuses)) as here:
+            here.apps[0].answer = answering(status, fields)
+            client = await here.client()
+            assert [(await client.get())[2] for _ in range(4)] == [b"1"] * 4
+            assert here.counted("retries_total") == 4
+
+    run(scenario())
+
+
+def test_what_the_conditions_do_not_name_is_passed_on() -> None:
+    async def scenario() -> None:
+        async with fleet(1, retry=Retry(2, 5.0, 1.0, 9, 0.001, 0.002, ("connect-failure",))) as here:
+            here.apps[0].answer = answering(503)
+            client = await here.client()
+            assert (await client.get())[0] == 503
+            here.apps[0].stop()
+            assert (await client.get())[0] == 503
+            assert here.counted("retries_total") == 0
+
+    run(scenario())
+
+
+def test_the_breaker_refuses_requests_and_retries_beyond_its_bounds() -> None:
+    async def scenario() -> None:
+        async with fleet(1, retry=RETRY, breaker=Breaker(9, 9, max_requests=1, max_retries=0)) as here:
+            release, answer = asyncio.Event(), here.serving(0)
+
+            async def slow(head: bytes) -> bytes:
+                await release.wait()
+                return await answer(head)
+
+            here.apps[0].answer = slow
+            first, second = await here.client(), await here.client()
+            in_flight = asyncio.ensure_future(first.get())
+            await until(lambda: here.telemetry.traffic["outbound", "b"].active == 1)
+            status, head, _ = await second.get()
+            assert (status, b"x-hoptax-error: breaker-open\r\n" in head) == (503, True)
+            release.set()
+            assert (await in_flight)[0] == 200
+            here.apps[0].answer = answering(503)
+            assert (await second.get())[0] == 503
+            assert (here.counted("retries_denied_total"), here.counted("breaker_refused_total")) == (1, 1)
+
+    run(scenario())
+
+
+def test_connections_that_are_too_old_end_and_no_request_is_lost() -> None:
+    """Both sides: the client's next answer says that it is the last, the callee's connection is made anew."""
+
+    async def scenario() -> None:
+        async with fleet(1, timeouts=Timeouts(age_s=0.05, idle_s=1.0)) as here:
+            client = await here.client()
+            answers = [await client.get()]
+            while b"connection: close" not in answers[-1][1]:
+                answers.append(await client.get())
+            assert {status for status, _, _ in answers} == {200}
+            assert await client.reader.read() == b""
+            await until(lambda: here.telemetry.connections["upstream", "b"].open == 0)
+            fresh = await here.client()
+            assert (await fresh.get())[0] == 200
+            assert here.apps[0].connections >= 2
+
+    run(scenario())
