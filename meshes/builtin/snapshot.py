@@ -7,10 +7,11 @@ checks again. Knows nothing of sockets, nor of how a snapshot travels: the watch
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from meshes.builtin import policies
 from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
+from meshes.builtin.policies_balancing import BALANCINGS, Balancing, Selection, objection, read_selection
 from meshes.builtin.reading import Section, SnapshotError
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
     "Timeouts",
 ]
 
-Balancing = Literal["round-robin", "least-request"]
-BALANCINGS = ("round-robin", "least-request")
 SPIFFE = "spiffe://"
 
 
@@ -46,8 +45,8 @@ class Endpoint:
 class Cluster:
     """The endpoints of one callee.
 
-    With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` is the better of two
-    random choices by requests in flight. Policies that are None are not there.
+    With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` and `peak-ewma` are the
+    better of two random choices, `selection` is what is beyond a balancing's name. Policies that are None are not there.
     """
 
     name: str
@@ -60,6 +59,7 @@ class Cluster:
     breaker: Breaker | None = None
     ejection: Ejection | None = None
     split: Split | None = None
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,7 @@ def _cluster(section: Section) -> Cluster:
             breaker=policies.optional(read, "breaker", policies.read_breaker),
             ejection=policies.optional(read, "ejection", policies.read_ejection),
             split=policies.optional(read, "split", policies.read_split),
+            selection=policies.optional(read, "selection", read_selection),
         )
 
 
@@ -253,10 +254,16 @@ def _check(snapshot: Snapshot) -> None:
                     f"snapshot.{where}[{key!r}] is {name!r}: have clusters {', '.join(names) or 'none'}"
                 )
     for cluster in snapshot.clusters:
-        if cluster.mtls and not cluster.spiffe_ids:
-            raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")
+        _check_cluster(cluster)
     if snapshot.inbound.authorization is not None and not snapshot.inbound.mtls:
         raise SnapshotError("snapshot.inbound has authorization, but no mtls: without it nobody's identity is known")
     ports = (snapshot.inbound.port, snapshot.outbound.port, snapshot.admin_port, snapshot.metrics_port)
     if len(set(ports)) != len(ports):
         raise SnapshotError(f"snapshot has a port twice among inbound, outbound, admin, metrics: {ports}")
+
+
+def _check_cluster(cluster: Cluster) -> None:
+    if wrong := objection(cluster.balancing, cluster.selection):
+        raise SnapshotError(f"cluster {cluster.name!r} is balanced by {cluster.balancing}: {wrong}")
+    if cluster.mtls and not cluster.spiffe_ids:
+        raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")

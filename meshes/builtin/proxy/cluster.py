@@ -11,7 +11,8 @@ from collections.abc import Callable, Container
 from typing import NamedTuple, NoReturn, Protocol
 
 from meshes.builtin.policies import Breaker, Ejection, Retry
-from meshes.builtin.proxy.balancing import CHANCES, Choose, fraction, least_request, round_robin
+from meshes.builtin.proxy.balancers import Asker, Balancer, balancer
+from meshes.builtin.proxy.balancing import CHANCES, Choose, fraction
 from meshes.builtin.proxy.breaking import Breaking
 from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure, Refused
@@ -71,9 +72,9 @@ class Callee:
         self._accepted: Container[str] = frozenset(config.spiffe_ids)
         self._all: list[Pool] = []
         self._pools: list[Pool] = []
+        self._balancer: Balancer[Pool] = balancer(config.balancing, config.selection, choose)
         self._canary: Pool | None = None
         self._canary_below = 0
-        self._last = -1
         self._most_requests = 0
         self._telemetry = telemetry
         self.pending = 0
@@ -90,6 +91,10 @@ class Callee:
             former, gone = {}, list(former.values())
         else:
             gone = [pool for endpoint, pool in former.items() if endpoint not in config.endpoints]
+        if (config.balancing, config.selection) != (self._config.balancing, self._config.selection):
+            self._balancer = balancer(config.balancing, config.selection, self._choose)
+            for pool in former.values():
+                pool.latency = None
         self._config, self.limits, self.connect_timeout_s = config, limits, config.connect_timeout_s
         self._accepted = frozenset(config.spiffe_ids)
         self._all = [former.get(endpoint) or self.pool_class(self, endpoint) for endpoint in config.endpoints]
@@ -158,6 +163,8 @@ class Callee:
         well = [pool for pool in self._all if pool.record is None or not pool.record.out]
         split = self._config.split
         self._pools, self._canary = (well, None) if split is None else parted(well, self._all[-1:])
+        every = self._all if self._canary is None or len(self._all) == 1 else self._all[:-1]
+        self._balancer.refresh(every, self._pools)
         self._canary_below = 0 if split is None else round(split.canary_share * CHANCES)
 
     def retire(self) -> None:
@@ -203,8 +210,8 @@ class Callee:
         ejections.back(record)
         self._refresh()
 
-    def pick(self) -> Pool:
-        """The pool of the endpoint that gets the next request; Refused if there is none or the callee has enough to do."""
+    def pick(self, asker: Asker | None = None) -> Pool:
+        """The pool of the endpoint that gets the asker's request; Refused if there is none or the callee has enough to do."""
         pools = self._pools
         if self.traffic.active >= self._most_requests:
             self._too_many()
@@ -214,19 +221,16 @@ class Callee:
             return pools[0]
         if not pools:
             raise Refused(Failure.NO_ENDPOINTS)
-        if self._config.balancing == "least-request":
-            return pools[least_request([pool.active for pool in pools], self._choose)]
-        self._last = round_robin(self._last, len(pools))
-        return pools[self._last]
+        return self._balancer.pick(asker)
 
     def _too_many(self) -> NoReturn:
         if self._breaking is not None and self._most_requests < self.limits.max_requests:
             raise Refused(Failure.BREAKER_OPEN, self._breaking.refuse_request())
         raise Refused(Failure.OVERFLOW, f"{self.limits.max_requests} requests")
 
-    def pick_other(self, tried: Pool) -> Pool:
+    def pick_other(self, tried: Pool, asker: Asker | None = None) -> Pool:
         """As `pick`, for a request that was tried already: not there again unless there is nobody else."""
-        pool = self.pick()
+        pool = self.pick(asker)
         if pool is not tried:
             return pool
         others = [each for each in self._pools if each is not tried]

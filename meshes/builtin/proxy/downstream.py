@@ -258,7 +258,7 @@ class Downstream(Wire):
                 self._trying.patience.start(self)
 
     def _forward(self, callee: Callee, out: bytes) -> None:
-        pool = callee.pick()
+        pool = callee.pick(self)
         self._status = 0
         if pool.idle:
             upstream = self._upstream = pool.idle.pop()
@@ -280,6 +280,11 @@ class Downstream(Wire):
         else:
             assert self._request is not None
             upstream.start(self, out, self._request.bodiless)
+
+    @property
+    def lead(self) -> bytes:
+        """The request's head as far as it decides where the request goes."""
+        return b"" if self._request is None else self._request.lead
 
     def wants(self, attempt: int) -> bool:
         """Whether a connection asked for is still of use."""
@@ -306,12 +311,15 @@ class Downstream(Wire):
             self._replay = None  # the client has heard of this try
             self.send(head.ready)
 
-    def respond(self, head: ResponseHead, payload: bytes, done: bool) -> None:
+    def respond(self, head: ResponseHead, payload: bytes, done: bool) -> None:  # noqa: C901 - calls cost more than branches
         """The response's head and what there is of its body."""
         if done:
             self._upstream = None
         pool, failed = self._pool, head.status >= 500
         assert pool is not None
+        if pool.latency is not None and not failed and not self._retried:
+            now_ns = monotonic_ns()
+            pool.latency.observe(now_ns - self._began_ns, now_ns)
         if pool.record is not None and (failed or pool.record.row):
             pool.judge(failed)
         if self._trying is not None:
@@ -440,7 +448,7 @@ class Downstream(Wire):
         self._attempt += 1
         refused = None
         try:
-            pool = callee.pick_other(former)
+            pool = callee.pick_other(former, self)
             if not pool.idle:
                 pool.open(self, self._attempt)
         except Refused as why:

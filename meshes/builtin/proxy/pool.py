@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from meshes.builtin.proxy.ejecting import Record
+from meshes.builtin.proxy.ewma import Latency
 from meshes.builtin.proxy.failures import Failure
 from meshes.builtin.proxy.tls import PeerRefused
 from meshes.builtin.proxy.upstream import Upstream
@@ -30,7 +31,8 @@ class Waiter(Protocol):
 class Pool:
     """Connections to one endpoint. `active` counts requests in flight; `idle` is a stack, so that few stay warm.
 
-    `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected."""
+    `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected, `latency` if the
+    balancing asks for it."""
 
     def __init__(self, callee: "Callee", endpoint: Endpoint) -> None:
         self.callee = callee
@@ -41,6 +43,7 @@ class Pool:
         self.connections = 0
         self.waiting: deque[tuple[Waiter, int]] = deque()
         self.record: Record | None = None
+        self.latency: Latency | None = None
         self.retired = False
         self.max_header_bytes = callee.limits.max_header_bytes
         self.max_headers = callee.limits.max_headers

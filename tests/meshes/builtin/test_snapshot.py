@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meshes.builtin.policies import Breaker, Retry
+from meshes.builtin.policies_balancing import Hash, Selection
 from meshes.builtin.snapshot import Cluster, Endpoint, Inbound, Outbound, Snapshot, SnapshotError, Timeouts
 
 SNAPSHOT = Snapshot(
@@ -50,7 +51,7 @@ WRONG: dict[str, tuple[Callable[[Document], object], str]] = {
     ),
     "negative timeout": (lambda d: d["timeouts"].update(request_s=-1), "snapshot.timeouts.request_s is -1"),
     "not a number": (lambda d: d["timeouts"].update(idle_s=float("nan")), "snapshot.timeouts.idle_s is nan"),
-    "balancing": (lambda d: d["clusters"][0].update(balancing="random"), "one of round-robin, least-request"),
+    "balancing": (lambda d: d["clusters"][0].update(balancing="luck"), "one of round-robin, least-request"),
     "dangling route": (lambda d: d["outbound"]["routes"].update(x="nowhere"), "have clusters b, c"),
     "cluster twice": (lambda d: d["clusters"].append(d["clusters"][0]), "has a name twice"),
     "mtls without identity": (lambda d: d["clusters"][0].update(spiffe_ids=[]), "no spiffe_ids"),
@@ -89,6 +90,10 @@ OPTIONAL: dict[str, Snapshot] = {
     "conditions": with_policies(retry=replace(RETRIED, on=("reset", "retriable-status-codes"), statuses=(409, 425))),
     "no conditions": with_policies(retry=replace(RETRIED, on=())),
     "bounds": with_policies(breaker=Breaker(1, 0, 5, 0)),
+    "header": with_policies(balancing="maglev", selection=Selection(Hash("header", "x-user", 101))),
+    "source": with_policies(balancing="maglev", selection=Selection(Hash("source"))),
+    "ewma": with_policies(balancing="peak-ewma", selection=Selection(ewma_decay_s=1.0)),
+    "random": with_policies(balancing="random"),
     "age": replace(SNAPSHOT, timeouts=Timeouts(age_s=60.0)),
 }
 
@@ -116,6 +121,18 @@ WRONG_POLICIES: dict[str, tuple[str, Document, str]] = {
     "statuses alone": ("retry", {"statuses": [503]}, "retry.statuses is (503,): it has to be there with"),
     "word without statuses": ("retry", {"on": ["retriable-status-codes"]}, "retry.statuses is None: it has to be"),
     "requests": ("bounds", {"max_requests": 0}, "breaker.max_requests is 0: it has to be a whole number from 1"),
+    "hash without a name": (
+        "header",
+        {"hash": {"on": "cookie"}},
+        "selection.hash.name is None: it has to be there for",
+    ),
+    "name of the source": ("header", {"hash": {"on": "source", "name": "x"}}, "hash.name is 'x': it has to be there"),
+    "name": ("header", {"hash": {"on": "header", "name": "x:y"}}, "hash.name is 'x:y': it has to be of letters"),
+    "no prime": ("header", {"hash": {"on": "source", "table_size": 1001}}, "table_size is 1001: it has to be a prime"),
+    "no hash": ("header", {"hash": None}, "selection.hash is None: it has to be an object"),
+    "decay": ("ewma", {"ewma_decay_s": 0}, "selection.ewma_decay_s is 0: it has to be a number from 0.001"),
+    "hash for nothing": ("ewma", {"hash": {"on": "source"}}, "cluster 'b' is balanced by peak-ewma: maglev needs"),
+    "decay for nothing": ("header", {"ewma_decay_s": 1}, "is balanced by maglev: selection.ewma_decay_s is for"),
     "retries": ("bounds", {"max_retries": -1}, "breaker.max_retries is -1: it has to be a whole number from 0"),
 }
 
@@ -123,7 +140,7 @@ WRONG_POLICIES: dict[str, tuple[str, Document, str]] = {
 @pytest.mark.parametrize(("name", "change", "message"), WRONG_POLICIES.values(), ids=WRONG_POLICIES)
 def test_what_a_policy_must_not_say(name: str, change: Document, message: str) -> None:
     document = OPTIONAL[name].document()
-    for policy in ("retry", "breaker"):
+    for policy in ("retry", "breaker", "selection"):
         if policy in document["clusters"][0]:
             document["clusters"][0][policy].update(change)
     with pytest.raises(SnapshotError) as refused:

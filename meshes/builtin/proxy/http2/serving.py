@@ -75,6 +75,11 @@ class StreamDownstream(Downstream):
         return self._carrier.peer
 
     @property
+    def source(self) -> bytes:
+        """The connection's."""
+        return self._carrier.source
+
+    @property
     def is_secure(self) -> bool:
         return True
 

@@ -1,13 +1,15 @@
 """Retries, bounds and ages over real sockets: what an app gets to see of them, and what a client does."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
 from meshes.builtin.policies import Breaker, Retry
+from meshes.builtin.policies_balancing import Hash, Selection
 from meshes.builtin.snapshot import Timeouts
 from tests.meshes.builtin.proxy.fleet import answering, fleet, run
-from tests.meshes.builtin.proxy.pair import until
+from tests.meshes.builtin.proxy.pair import Client, until
 
 RETRY = Retry(2, 5.0, 1.0, 9, 0.001, 0.002)
 
@@ -86,5 +88,70 @@ def test_connections_that_are_too_old_end_and_no_request_is_lost() -> None:
             fresh = await here.client()
             assert (await fresh.get())[0] == 200
             assert here.apps[0].connections >= 2
+
+    run(scenario())
+
+
+async def asked(client: Client, fields: bytes = b"") -> bytes:
+    """The place of the app that answers."""
+    client.writer.write(b"GET / HTTP/1.1\r\nHost: b\r\n%b\r\n" % fields)
+    return (await client.read())[2]
+
+
+def test_random_and_peak_ewma_reach_everybody() -> None:
+    async def scenario() -> None:
+        async with fleet(3, balancing="random") as here:
+            client = await here.client()
+            for balancing in ("random", "peak-ewma"):
+                await here.change(balancing=balancing)
+                here.served.clear()
+                for _ in range(60):
+                    await client.get()
+                assert set(here.served) == {0, 1, 2}, balancing
+
+    run(scenario())
+
+
+def test_peak_ewma_turns_away_from_whoever_is_slow() -> None:
+    async def scenario() -> None:
+        async with fleet(2, balancing="peak-ewma") as here:
+            answer = here.serving(0)
+
+            async def slow(head: bytes) -> bytes:
+                await asyncio.sleep(0.05)
+                return await answer(head)
+
+            here.apps[0].answer = slow
+            client = await here.client()
+            for _ in range(100):
+                await client.get()
+            assert here.served[1] > 90
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("config", "fields"),
+    [(Hash("header", "x-user"), b"X-User: %d\r\n"), (Hash("cookie", "sid"), b"Cookie: a=b; sid=%d\r\n")],
+)
+def test_requests_with_the_same_key_go_to_the_same_app(config: Hash, fields: bytes) -> None:
+    async def scenario() -> None:
+        async with fleet(3, balancing="maglev", selection=Selection(config)) as here:
+            one, other = await here.client(), await here.client()
+            first = [await asked(one, fields % n) for n in range(30)]
+            assert len(Counter(first)) == 3
+            assert [await asked(other, fields % n) for n in range(30)] == first
+
+    run(scenario())
+
+
+def test_requests_from_the_same_address_go_to_the_same_app_until_the_balancing_changes() -> None:
+    async def scenario() -> None:
+        async with fleet(3, balancing="maglev", selection=Selection(Hash("source", None, 101))) as here:
+            places = {await asked(await here.client()) for _ in range(9)}
+            assert len(places) == 1
+            await here.change()
+            client = await here.client()
+            assert {await asked(client) for _ in range(9)} == {b"0", b"1", b"2"}
 
     run(scenario())
