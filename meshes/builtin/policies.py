@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from meshes.builtin.policies_balancing import SuccessRate, read_success_rate
 from meshes.builtin.reading import Section
 
 Policy = TypeVar("Policy")
@@ -58,11 +59,18 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Ejection:
-    """So many errors in a row put an endpoint out for `base_s` times the number of its ejections."""
+    """So many errors in a row put an endpoint out for `base_s` times the number of its ejections, at most `most_s` (MOST_EJECTED_S), of which
+    one is forgotten for every `shrink_s` that it was not out. `gateway` and `local` are bounds for 502, 503 and 504 and for no answer at all;
+    None: these have none of their own."""
 
     consecutive: int
     base_s: float
     most_share: float
+    gateway: int | None = None
+    local: int | None = None
+    success_rate: SuccessRate | None = None
+    most_s: float | None = None
+    shrink_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,14 @@ def read_ejection(section: Section) -> Ejection:
     """The share is that of a callee's endpoints."""
     with section as read:
         return Ejection(
-            read.integer("consecutive", 1, 2**20), read.number("base_s", 0.001, 86400), read.number("most_share", 0, 1)
+            consecutive=read.integer("consecutive", 1, 2**20),
+            base_s=read.number("base_s", 0.001, 86400),
+            most_share=read.number("most_share", 0, 1),
+            gateway=read.integer("gateway", 1, 2**20) if read.has("gateway") else None,
+            local=read.integer("local", 1, 2**20) if read.has("local") else None,
+            success_rate=optional(read, "success_rate", read_success_rate),
+            most_s=read.number("most_s", 0.001, 86400) if read.has("most_s") else None,
+            shrink_s=read.number("shrink_s", 0.001, 86400) if read.has("shrink_s") else None,
         )
 
 

@@ -27,6 +27,17 @@ class Hash:
 
 
 @dataclass(frozen=True, slots=True)
+class SuccessRate:
+    """Every `interval_s` an endpoint is left out whose share of good answers is below the mean of all less `factor` standard deviations, of
+    those with `least_answers`, if they are `least_endpoints`. Compared at sweeps: a second more or less."""
+
+    interval_s: float
+    factor: float
+    least_endpoints: int
+    least_answers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """`hash` goes with maglev, `ewma_decay_s` with peak-ewma."""
 
@@ -40,6 +51,17 @@ def read_selection(section: Section) -> Selection:
         return Selection(
             hash=_hash(read.section("hash")) if read.has("hash") else None,
             ewma_decay_s=read.number("ewma_decay_s", 0.001, 3600) if read.has("ewma_decay_s") else None,
+        )
+
+
+def read_success_rate(section: Section) -> SuccessRate:
+    """Envoy's defaults are 10 s, a factor of 1.9, 5 endpoints and 100 answers."""
+    with section as read:
+        return SuccessRate(
+            interval_s=read.number("interval_s", 0.01, 86400),
+            factor=read.number("factor", 0, 100),
+            least_endpoints=read.integer("least_endpoints", 1, 2**20),
+            least_answers=read.integer("least_answers", 1, 2**30),
         )
 
 

@@ -10,12 +10,12 @@ import ssl
 from collections.abc import Callable, Container
 from typing import NamedTuple, NoReturn, Protocol
 
-from meshes.builtin.policies import Breaker, Ejection, Retry
+from meshes.builtin.policies import Breaker, Retry
 from meshes.builtin.proxy.balancers import Asker, Balancer, balancer
 from meshes.builtin.proxy.balancing import CHANCES, Choose, fraction
 from meshes.builtin.proxy.breaking import Breaking
-from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure, Refused
+from meshes.builtin.proxy.outliers import Outliers
 from meshes.builtin.proxy.patience import TryPatience
 from meshes.builtin.proxy.pool import Pool
 from meshes.builtin.proxy.retry_conditions import Conditions, conditions
@@ -81,7 +81,7 @@ class Callee:
         self.trying: Trying | None = None
         self._retries: Retries | None = None
         self._breaking: Breaking | None = None
-        self._ejections: Ejections | None = None
+        self.outliers = Outliers(loop, self._tell, self._refresh)
         self.apply(config, limits)
 
     def apply(self, config: Cluster, limits: Limits) -> None:
@@ -104,7 +104,7 @@ class Callee:
             pool.retire()
         self._apply_retry(config.retry)
         self._apply_breaker(config.breaker)
-        self._apply_ejection(config.ejection, gone)
+        self.outliers.apply(config.ejection, self._all, gone)
         self._refresh()
         if self.pending:
             self.serve_waiting()
@@ -137,23 +137,6 @@ class Callee:
             self._tell("breaker_refused_total", lambda: made.refused)
         else:
             self._breaking.config = breaker
-
-    def _apply_ejection(self, ejection: Ejection | None, gone: list[Pool]) -> None:
-        """What is known of an endpoint stays while it does, unless another policy judges it."""
-        judge = self._ejections
-        if judge is None and ejection is not None:
-            self._ejections = judge = made = Ejections(ejection, 0)
-            self._tell("ejections_total", lambda: made.made)
-            self._tell("endpoints_ejected", lambda: made.out)
-        if judge is None:
-            return
-        for pool in gone if judge.config == ejection else [*gone, *self._all]:
-            if pool.record is not None:
-                judge.back(pool.record)
-                pool.record = None
-        judge.config, judge.endpoints = ejection or judge.config, len(self._all)
-        for pool in self._all if ejection is not None else ():
-            pool.record = pool.record or Record()
 
     def _tell(self, metric: str, read: Callable[[], int]) -> None:
         self._telemetry.policies[metric, self._config.name] = read
@@ -197,19 +180,6 @@ class Callee:
                 if waiter.wants(attempt):
                     pool.open(waiter, attempt)
 
-    def judge(self, record: Record, failed: bool) -> None:
-        """How an endpoint served a request."""
-        if self._ejections is None:
-            return
-        out_s = self._ejections.judge(record, failed)
-        if out_s is not None:
-            self._refresh()
-            self.loop.call_later(out_s, self._back, record, self._ejections)
-
-    def _back(self, record: Record, ejections: Ejections) -> None:
-        ejections.back(record)
-        self._refresh()
-
     def pick(self, asker: Asker | None = None) -> Pool:
         """The pool of the endpoint that gets the asker's request; Refused if there is none or the callee has enough to do."""
         pools = self._pools
@@ -248,6 +218,7 @@ class Callee:
 
     def sweep(self, now_s: float, idle_s: float, age_s: float | None) -> None:
         """What has to be done from time to time."""
+        self.outliers.sweep(now_s, self._all)
         oldest_s = -math.inf if age_s is None else now_s - age_s
         for pool in self._all:
             pool.sweep(now_s, idle_s * IDLE_SHARE, self._dialler.generation, oldest_s)

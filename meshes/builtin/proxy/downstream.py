@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from meshes.builtin.proxy.ageing import Leaving
 from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
 from meshes.builtin.proxy.cluster import Callee, Trying
+from meshes.builtin.proxy.ejecting import NO_ANSWER
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.fields import CHUNKED
 from meshes.builtin.proxy.pool import Pool
@@ -320,8 +321,8 @@ class Downstream(Wire):
         if pool.latency is not None and not failed and not self._retried:
             now_ns = monotonic_ns()
             pool.latency.observe(now_ns - self._began_ns, now_ns)
-        if pool.record is not None and (failed or pool.record.row):
-            pool.judge(failed)
+        if pool.record is not None and (failed or pool.record.listens):
+            pool.judge(head.status)
         if self._trying is not None:
             conditions = self._trying.conditions
             if (head.status in conditions.statuses or conditions.grpc) and self._tried_in_vain(conditions, head):
@@ -514,7 +515,7 @@ class Downstream(Wire):
         if self._pool is None:
             return
         if not self._waits:
-            self._pool.judge(failed=True)
+            self._pool.judge(NO_ANSWER)
         if self._trying is not None and failure in self._trying.conditions.failures and self._again():
             return
         self._refuse(failure, detail)

@@ -137,10 +137,10 @@ class Pool:
         self.callee.pending -= len(self.waiting) - len(kept)
         self.waiting = deque(kept)
 
-    def judge(self, failed: bool) -> None:
-        """Notes how the endpoint served a request; it may be left out for that."""
+    def judge(self, status: int) -> None:
+        """Notes the status of the endpoint's answer, or NO_ANSWER; it may be left out for that."""
         if self.record is not None:
-            self.callee.judge(self.record, failed)
+            self.callee.outliers.judge(self.record, status)
 
     def retire(self) -> None:
         """The endpoint is no longer one of the callee's."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from meshes.builtin.policies import Breaker, Retry
-from meshes.builtin.policies_balancing import Hash, Selection
+from meshes.builtin.policies import Breaker, Ejection, Retry
+from meshes.builtin.policies_balancing import Hash, Selection, SuccessRate
 from meshes.builtin.snapshot import Cluster, Endpoint, Inbound, Outbound, Snapshot, SnapshotError, Timeouts
 
 SNAPSHOT = Snapshot(
@@ -93,6 +93,7 @@ OPTIONAL: dict[str, Snapshot] = {
     "header": with_policies(balancing="maglev", selection=Selection(Hash("header", "x-user", 101))),
     "source": with_policies(balancing="maglev", selection=Selection(Hash("source"))),
     "ewma": with_policies(balancing="peak-ewma", selection=Selection(ewma_decay_s=1.0)),
+    "ejection": with_policies(ejection=Ejection(5, 30.0, 0.5, 3, 2, SuccessRate(10.0, 1.9, 5, 100), 60.0, 10.0)),
     "random": with_policies(balancing="random"),
     "age": replace(SNAPSHOT, timeouts=Timeouts(age_s=60.0)),
 }
@@ -106,7 +107,8 @@ def test_what_is_optional_comes_there_and_back(snapshot: Snapshot) -> None:
 
 def test_what_is_optional_and_absent_is_not_written() -> None:
     """Or every snapshot's digest would be another."""
-    plain = with_policies(retry=RETRIED, breaker=Breaker(1, 0)).document()
+    plain = with_policies(retry=RETRIED, breaker=Breaker(1, 0), ejection=Ejection(5, 30.0, 0.5)).document()
+    assert set(plain["clusters"][0]["ejection"]) == {"consecutive", "base_s", "most_share"}
     assert set(plain["clusters"][0]["retry"]) == {
         "attempts", "per_try_timeout_s", "budget_share", "budget_least", "backoff_base_s", "backoff_most_s",
     }  # fmt: skip
@@ -133,6 +135,8 @@ WRONG_POLICIES: dict[str, tuple[str, Document, str]] = {
     "decay": ("ewma", {"ewma_decay_s": 0}, "selection.ewma_decay_s is 0: it has to be a number from 0.001"),
     "hash for nothing": ("ewma", {"hash": {"on": "source"}}, "cluster 'b' is balanced by peak-ewma: maglev needs"),
     "decay for nothing": ("header", {"ewma_decay_s": 1}, "is balanced by maglev: selection.ewma_decay_s is for"),
+    "rate": ("ejection", {"success_rate": {}}, "clusters[0].ejection.success_rate.interval_s is missing"),
+    "gateway": ("ejection", {"gateway": 0}, "ejection.gateway is 0: it has to be a whole number from 1"),
     "retries": ("bounds", {"max_retries": -1}, "breaker.max_retries is -1: it has to be a whole number from 0"),
 }
 
@@ -140,7 +144,7 @@ WRONG_POLICIES: dict[str, tuple[str, Document, str]] = {
 @pytest.mark.parametrize(("name", "change", "message"), WRONG_POLICIES.values(), ids=WRONG_POLICIES)
 def test_what_a_policy_must_not_say(name: str, change: Document, message: str) -> None:
     document = OPTIONAL[name].document()
-    for policy in ("retry", "breaker", "selection"):
+    for policy in ("retry", "breaker", "selection", "ejection"):
         if policy in document["clusters"][0]:
             document["clusters"][0][policy].update(change)
     with pytest.raises(SnapshotError) as refused:

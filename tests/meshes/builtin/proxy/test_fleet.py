@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from meshes.builtin.policies import Breaker, Retry
-from meshes.builtin.policies_balancing import Hash, Selection
+from meshes.builtin.policies import Breaker, Ejection, Retry
+from meshes.builtin.policies_balancing import Hash, Selection, SuccessRate
 from meshes.builtin.snapshot import Timeouts
 from tests.meshes.builtin.proxy.fleet import answering, fleet, run
 from tests.meshes.builtin.proxy.pair import Client, until
@@ -153,5 +153,66 @@ def test_requests_from_the_same_address_go_to_the_same_app_until_the_balancing_c
             await here.change()
             client = await here.client()
             assert {await asked(client) for _ in range(9)} == {b"0", b"1", b"2"}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("ejection", "kind"),
+    [(Ejection(99, 0.2, 0.5, gateway=2), "gateway"), (Ejection(2, 0.2, 0.5, gateway=99), "")],
+)
+def test_an_app_that_answers_503_is_left_out_and_comes_back(ejection: Ejection, kind: str) -> None:
+    async def scenario() -> None:
+        async with fleet(2, ejection=ejection) as here:
+            here.apps[0].answer = answering(503)
+            client = await here.client()
+            assert [(await client.get())[0] for _ in range(8)] == [503, 200, 503, 200, 200, 200, 200, 200]
+            assert here.counted("endpoints_ejected") == here.counted("ejections_total") == 1
+            assert here.counted("ejections_gateway_total") == (kind == "gateway")
+            here.apps[0].answer = here.serving(0)
+            await until(lambda: here.counted("endpoints_ejected") == 0)
+            here.served.clear()
+            for _ in range(4):
+                assert (await client.get())[0] == 200
+            assert here.served == {0: 2, 1: 2}
+
+    run(scenario())
+
+
+def test_an_app_that_can_not_be_reached_is_left_out_sooner_than_one_that_answers_errors() -> None:
+    async def scenario() -> None:
+        async with fleet(2, ejection=Ejection(99, 60.0, 0.5, local=1)) as here:
+            here.apps[0].stop()
+            here.apps[1].answer = answering(500)
+            client = await here.client()
+            assert [(await client.get())[0] for _ in range(6)] == [503, 500, 500, 500, 500, 500]
+            assert here.counted("ejections_local_total") == here.counted("endpoints_ejected") == 1
+
+    run(scenario())
+
+
+def test_an_app_that_fails_more_often_than_the_others_is_left_out() -> None:
+    """One error in two is never two in a row."""
+    compared = Ejection(99, 60.0, 0.5, success_rate=SuccessRate(0.05, 1.0, 3, 6))
+
+    async def scenario() -> None:
+        async with fleet(3, ejection=compared, timeouts=Timeouts(idle_s=0.2)) as here:
+            turns, good = [0], here.serving(0)
+
+            async def by_turns(head: bytes) -> bytes:
+                turns[0] += 1
+                return await (answering(500)(head) if turns[0] % 2 else good(head))
+
+            here.apps[0].answer = by_turns
+            client = await here.client()
+
+            async def ask() -> None:
+                while not here.counted("ejections_success_rate_total"):
+                    await client.get()
+
+            await asyncio.wait_for(ask(), 5)
+            here.served.clear()
+            assert {(await client.get())[0] for _ in range(20)} == {200}
+            assert set(here.served) == {1, 2}
 
     run(scenario())

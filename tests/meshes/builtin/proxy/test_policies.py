@@ -257,7 +257,7 @@ def test_a_wait_is_no_try() -> None:
     slow = Retry(2, 0.01, 0.2, 3, 0.2, 0.2)
     stage = retrying(retry=slow, request_s=0.05)
     stage.callee_pools[0].record = record = Record()
-    stage._callee._ejections = Ejections(Ejection(9, 10.0, 0.5), 1)
+    stage._callee.outliers._ejections = Ejections(Ejection(9, 10.0, 0.5), 1)
     stage.client(GET)
     stage.callee(BUSY)
     assert record.row == 1
