@@ -7,7 +7,7 @@ checks again. Knows nothing of sockets, nor of how a snapshot travels: the watch
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from meshes.builtin import policies
 from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
@@ -27,6 +27,8 @@ __all__ = [
     "Timeouts",
 ]
 
+Spoken = Literal["auto", "http/1.1", "http/2"]
+SPOKEN = ("auto", "http/1.1", "http/2")
 SPIFFE = "spiffe://"
 
 
@@ -46,7 +48,8 @@ class Cluster:
     """The endpoints of one callee.
 
     With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` and `peak-ewma` are the
-    better of two random choices, `selection` is what is beyond a balancing's name. Policies that are None are not there.
+    better of two random choices, `selection` is what is beyond a balancing's name. `protocol` is what the endpoints are asked in; `auto`:
+    gRPC's calls in HTTP/2, all else in HTTP/1.1. Policies that are None are not there.
     """
 
     name: str
@@ -59,18 +62,21 @@ class Cluster:
     breaker: Breaker | None = None
     ejection: Ejection | None = None
     split: Split | None = None
+    protocol: Spoken = "auto"
     selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """From other sidecars to the app. With `mtls` every peer needs a certificate of the trust domain (strict)."""
+    """From other sidecars to the app. With `mtls` every peer needs a certificate of the trust domain (strict). `protocol` is what the app
+    is asked in, as in Cluster."""
 
     app: Endpoint
     port: int = 15006
     mtls: bool = True
     connect_timeout_s: float = 1.0
     authorization: Authorization | None = None
+    protocol: Spoken = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,9 @@ class Snapshot:
             written["endpoints"] = [str(endpoint) for endpoint in cluster.endpoints]
             written["spiffe_ids"] = list(cluster.spiffe_ids)
         document["clusters"] = [policies.without_none(written) for written in document["clusters"]]
+        for written in (document["inbound"], *document["clusters"]):
+            if written["protocol"] == "auto":
+                del written["protocol"]
         if self.inbound.authorization is not None:
             document["inbound"]["authorization"] = policies.plain(self.inbound.authorization)
         return policies.without_none(document)
@@ -184,6 +193,7 @@ def _inbound(section: Section) -> Inbound:
             mtls=read.flag("mtls"),
             connect_timeout_s=read.number("connect_timeout_s", 0.001, 3600),
             authorization=policies.optional(read, "authorization", policies.read_authorization),
+            protocol=_spoken(read),
         )
 
 
@@ -210,8 +220,13 @@ def _cluster(section: Section) -> Cluster:
             breaker=policies.optional(read, "breaker", policies.read_breaker),
             ejection=policies.optional(read, "ejection", policies.read_ejection),
             split=policies.optional(read, "split", policies.read_split),
+            protocol=_spoken(read),
             selection=policies.optional(read, "selection", read_selection),
         )
+
+
+def _spoken(read: Section) -> Spoken:
+    return cast("Spoken", read.choice("protocol", SPOKEN)) if read.has("protocol") else "auto"
 
 
 def _timeouts(section: Section) -> Timeouts:

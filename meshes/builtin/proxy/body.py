@@ -1,13 +1,14 @@
-"""Bodies: payload out of framed bytes and back (RFC 9112 §7). Pure; nothing is kept but an unfinished line.
+"""Bodies: payload out of framed bytes and back (RFC 9112 §7). Pure; nothing is kept but an unfinished line and trailers.
 
-A reader is fed what arrived and gives the payload in it; when it is `done`, `rest` holds the bytes that came after the body.
+A reader is fed what arrived and gives the payload in it; when it is `done`, `rest` holds the bytes that came after the body, and
+`trailers` the lines of its trailer section, each with its end.
 """
 
 import re
 from typing import Final, Protocol
 
 from meshes.builtin.proxy.failures import Failure, Refused
-from meshes.builtin.proxy.fields import CHUNKED, UNTIL_CLOSE, read_fields, split_lines
+from meshes.builtin.proxy.fields import CHUNKED, UNTIL_CLOSE, read_trailer
 
 LAST_CHUNK = b"0\r\n\r\n"
 MAX_CHUNK_LINE_BYTES = 256
@@ -22,6 +23,7 @@ class BodyReader(Protocol):
 
     done: bool
     rest: bytes
+    trailers: bytes
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -29,12 +31,12 @@ class BodyReader(Protocol):
 class LengthReader:
     """Counts off a body whose length was stated."""
 
-    __slots__ = ("_left", "done", "rest")
+    __slots__ = ("_left", "done", "rest", "trailers")
 
     def __init__(self, length: int) -> None:
         self._left = length
         self.done = length == 0
-        self.rest = b""
+        self.rest = self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`."""
@@ -52,11 +54,11 @@ class LengthReader:
 class RestReader:
     """A body that ends with its connection: everything is payload."""
 
-    __slots__ = ("done", "rest")
+    __slots__ = ("done", "rest", "trailers")
 
     def __init__(self) -> None:
         self.done = False
-        self.rest = b""
+        self.rest = self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`: all of it."""
@@ -70,9 +72,9 @@ _TRAILER: Final = 3
 
 
 class ChunkedReader:
-    """Decodes the chunked coding strictly: lines end in CRLF, sizes are hexadecimal, trailers are checked and dropped."""
+    """Decodes the chunked coding strictly: lines end in CRLF, sizes are hexadecimal, trailers are checked."""
 
-    __slots__ = ("_left", "_line", "_state", "_trailer_bytes", "done", "rest")
+    __slots__ = ("_left", "_line", "_state", "_trailer_bytes", "done", "rest", "trailers")
 
     def __init__(self) -> None:
         self._line = b""
@@ -80,7 +82,7 @@ class ChunkedReader:
         self._state = _SIZE
         self._trailer_bytes = 0
         self.done = False
-        self.rest = b""
+        self.rest = self.trailers = b""
 
     def feed(self, data: bytes) -> bytes:
         """The payload in `data`; Refused if the coding is broken."""
@@ -133,7 +135,7 @@ class ChunkedReader:
             self._trailer_bytes += len(line) + 2
             if self._trailer_bytes > MAX_TRAILER_BYTES:
                 raise Refused(Failure.HEAD_TOO_LARGE, "trailer section")
-            read_fields(split_lines(line))
+            self.trailers += read_trailer(line)
         else:
             self.done = True
 
@@ -148,3 +150,8 @@ def reader(length: int) -> BodyReader:
 def chunk(payload: bytes) -> bytes:
     """Payload as one chunk; nothing for nothing, since an empty chunk would be the last one."""
     return b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""
+
+
+def last_chunk(trailers: bytes) -> bytes:
+    """The end of a chunked body, with the lines of its trailer section."""
+    return b"0\r\n%b\r\n" % trailers

@@ -241,4 +241,10 @@ def _endpoint(config: Cluster, name: str) -> Endpoint:
 def _app(snapshot: Snapshot, port: int) -> Cluster:
     inbound = snapshot.inbound
     endpoint = Endpoint(inbound.app.address, port)
-    return Cluster(f"local:{port}", (endpoint,), mtls=False, connect_timeout_s=inbound.connect_timeout_s)
+    return Cluster(
+        f"local:{port}",
+        (endpoint,),
+        mtls=False,
+        connect_timeout_s=inbound.connect_timeout_s,
+        protocol=inbound.protocol,
+    )

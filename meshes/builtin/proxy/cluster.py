@@ -8,7 +8,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Callable, Container
-from typing import NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from meshes.builtin.policies import Breaker, Retry
 from meshes.builtin.proxy.balancers import Asker, Balancer, balancer
@@ -25,6 +25,10 @@ from meshes.builtin.proxy.telemetry import Connections, Telemetry
 from meshes.builtin.proxy.tls import TlsSession
 from meshes.builtin.proxy.upstream import Upstream
 from meshes.builtin.snapshot import Cluster, Limits
+
+if TYPE_CHECKING:
+    from meshes.builtin.proxy.http2.calling import CallingConnection
+    from meshes.builtin.proxy.http2.lane import Lane
 
 IDLE_SHARE = 0.75
 """An idle connection is closed on this side after that share of the idle timeout, before the callee's sidecar, whose
@@ -66,6 +70,7 @@ class Callee:
         self.traffic = telemetry.traffic_of(direction, config.name)
         self.connections: Connections = telemetry.connections_of("upstream", config.name)
         self.connect_timeout_s = config.connect_timeout_s
+        self.protocol = config.protocol
         self._dialler = dialler
         self._choose = choose
         self._config = config
@@ -96,10 +101,11 @@ class Callee:
             for pool in former.values():
                 pool.latency = None
         self._config, self.limits, self.connect_timeout_s = config, limits, config.connect_timeout_s
-        self._accepted = frozenset(config.spiffe_ids)
+        self._accepted, self.protocol = frozenset(config.spiffe_ids), config.protocol
         self._all = [former.get(endpoint) or self.pool_class(self, endpoint) for endpoint in config.endpoints]
         for pool in self._all:
             pool.max_header_bytes, pool.max_headers = limits.max_header_bytes, limits.max_headers
+            pool.speak(config.protocol)
         for pool in gone:
             pool.retire()
         self._apply_retry(config.retry)
@@ -175,10 +181,7 @@ class Callee:
     def serve_waiting(self) -> None:
         """A connection less: those that wait may get one of their own."""
         for pool in self._all:
-            while pool.waiting and self.may_open(pool):
-                waiter, attempt = pool.next_waiting()
-                if waiter.wants(attempt):
-                    pool.open(waiter, attempt)
+            pool.serve_waiting()
 
     def pick(self, asker: Asker | None = None) -> Pool:
         """The pool of the endpoint that gets the asker's request; Refused if there is none or the callee has enough to do."""
@@ -210,11 +213,20 @@ class Callee:
 
     def connection(self, pool: Pool) -> Upstream:
         """A connection that isn't made yet."""
-        tls = None
-        if self._config.mtls:
-            assert self._dialler.client is not None
-            tls = TlsSession(self._dialler.client, server=False)
-        return Upstream(pool, self.loop, tls, self._accepted, self._dialler.generation)
+        return Upstream(pool, self.loop, self.session(), self._accepted, self._dialler.generation)
+
+    def shared_connection(self, lane: "Lane") -> "CallingConnection":
+        """The same, of HTTP/2."""
+        from meshes.builtin.proxy.http2.calling import CallingConnection  # noqa: PLC0415 - loaded only where it is spoken
+
+        return CallingConnection(lane, self.loop, self.session("h2"), self._accepted, self._dialler.generation)
+
+    def session(self, protocol: str = "http/1.1") -> TlsSession | None:
+        """Our side of a handshake; None if the callee is asked in the clear."""
+        if not self._config.mtls:
+            return None
+        assert self._dialler.client is not None
+        return TlsSession(self._dialler.client, server=False, offers=(protocol,))
 
     def sweep(self, now_s: float, idle_s: float, age_s: float | None) -> None:
         """What has to be done from time to time."""

@@ -69,12 +69,12 @@ class Stream:
     def interim(self, head: ResponseHead) -> None:
         """Nothing follows from an interim response."""
 
-    def respond(self, head: ResponseHead, payload: bytes, done: bool) -> None:
+    def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None:  # noqa: ARG002 - nothing is in them
         if not self._head.done():
             self._head.set_result(head)
         self.more(payload, done)
 
-    def more(self, payload: bytes, done: bool) -> None:
+    def more(self, payload: bytes, done: bool, trailers: bytes = b"") -> None:  # noqa: ARG002 - see `respond`
         if payload:
             self._pieces.append(payload)
             if sum(map(len, self._pieces)) > MAX_WAITING_BYTES:

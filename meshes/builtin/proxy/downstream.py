@@ -14,8 +14,9 @@ from collections.abc import Container
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from meshes.builtin.proxy import grpc_messages
 from meshes.builtin.proxy.ageing import Leaving
-from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
+from meshes.builtin.proxy.body import BodyReader, chunk, last_chunk, reader
 from meshes.builtin.proxy.cluster import Callee, Trying
 from meshes.builtin.proxy.ejecting import NO_ANSWER
 from meshes.builtin.proxy.failures import Failure, Refused
@@ -25,6 +26,7 @@ from meshes.builtin.proxy.request import RequestHead
 from meshes.builtin.proxy.response import CODED, ResponseHead
 from meshes.builtin.proxy.retry_conditions import Conditions
 from meshes.builtin.proxy.rules import Rules
+from meshes.builtin.proxy.telemetry import Traffic
 from meshes.builtin.proxy.tls import PeerRefused, TlsSession
 from meshes.builtin.proxy.upstream import Upstream
 from meshes.builtin.proxy.wire import Wire
@@ -66,9 +68,9 @@ class Downstream(Wire):
     """
 
     __slots__ = (
-        "_attempt", "_began_ns", "_body", "_buffer", "_bytes_in", "_bytes_out", "_closing", "_coded", "_flag", "_listener", "_pending",
-        "_pool", "_replay", "_request", "_retried", "_rules", "_state", "_status", "_suffix", "_trying", "_upstream", "_waits",
-        "sent_all",
+        "_attempt", "_began_ns", "_body", "_buffer", "_bytes_in", "_bytes_out", "_closing", "_coded", "_flag", "_hurry",
+        "_last_lines", "_listener", "_pending", "_pool", "_replay", "_request", "_retried", "_rules", "_state", "_status", "_suffix", "_trying",
+        "_upstream", "_waits", "sent_all",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +97,8 @@ class Downstream(Wire):
         self._retried = 0
         self._waits = False
         self._flag = ""
+        self._hurry: asyncio.TimerHandle | None = None
+        self._last_lines = b""
         self._bytes_in = 0
         self._bytes_out = 0
         self.sent_all = True
@@ -238,7 +242,7 @@ class Downstream(Wire):
         if body.done:
             self._state, self.sent_all, self._body, self._buffer = WAIT, True, None, body.rest
         if self._request is not None and self._request.length == CHUNKED:
-            return chunk(payload) + LAST_CHUNK if body.done else chunk(payload)
+            return chunk(payload) + last_chunk(body.trailers) if body.done else chunk(payload)
         return payload
 
     def _send_body(self, body: BodyReader, payload: bytes) -> None:
@@ -259,13 +263,15 @@ class Downstream(Wire):
                 self._trying.patience.start(self)
 
     def _forward(self, callee: Callee, out: bytes) -> None:
-        pool = callee.pick(self)
+        pool, request = callee.pick(self), self._request
+        assert request is not None
         self._status = 0
-        if pool.idle:
-            upstream = self._upstream = pool.idle.pop()
+        ready = pool.ready[request.grpc]
+        if ready:
+            upstream = self._upstream = ready.pop()
         else:
             self._attempt += 1
-            pool.open(self, self._attempt)
+            pool.open(self, self._attempt, grpc=request.grpc)
             upstream = None
         self._pool = pool
         pool.active += 1
@@ -276,11 +282,12 @@ class Downstream(Wire):
             self._trying, self._replay, self._retried = callee.trying, [out], 0
             if self.sent_all:
                 callee.trying.patience.start(self)
+        if request.timeout_s is not None:
+            self._hurry = self._loop.call_later(request.timeout_s, self.timed_out)
         if upstream is None:
             self._pending = [out]
         else:
-            assert self._request is not None
-            upstream.start(self, out, self._request.bodiless)
+            upstream.start(self, out, request.bodiless)
 
     @property
     def lead(self) -> bytes:
@@ -312,8 +319,8 @@ class Downstream(Wire):
             self._replay = None  # the client has heard of this try
             self.send(head.ready)
 
-    def respond(self, head: ResponseHead, payload: bytes, done: bool) -> None:  # noqa: C901 - calls cost more than branches
-        """The response's head and what there is of its body."""
+    def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None:  # noqa: C901 - calls cost more
+        """The response's head and what there is of its body; `trailers` are lines."""
         if done:
             self._upstream = None
         pool, failed = self._pool, head.status >= 500
@@ -341,7 +348,8 @@ class Downstream(Wire):
             if self._rules.log is not None:
                 self._bytes_out += len(payload)
         if done and self._coded:
-            out += LAST_CHUNK
+            out += last_chunk(trailers)
+        self._last_lines = trailers or head.lead
         self.send(out)
         if done:
             self._finish()
@@ -351,15 +359,16 @@ class Downstream(Wire):
         connection = b"connection: close\r\n\r\n" if self._closing else b"connection: keep-alive\r\n\r\n"
         return head.lead + (CODED if self._coded else b"") + connection
 
-    def more(self, payload: bytes, done: bool) -> None:
-        """More of the response's body."""
+    def more(self, payload: bytes, done: bool, trailers: bytes = b"") -> None:
+        """More of the response's body; `trailers` with its end."""
         if self._rules.log is not None:
             self._bytes_out += len(payload)
         out = chunk(payload) if self._coded else payload
         if done:
             self._upstream = None
             if self._coded:
-                out += LAST_CHUNK
+                out += last_chunk(trailers)
+            self._last_lines = trailers
         if out:
             self.send(out)
         if done:
@@ -393,10 +402,20 @@ class Downstream(Wire):
         traffic.active -= 1
         elapsed_ns = monotonic_ns() - self._began_ns
         traffic.count(self._status, elapsed_ns)
+        if self._request is not None and self._request.grpc:
+            self._over_with_call(traffic)
         if self._rules.log is not None:
             self._note(pool.name, elapsed_ns)
         if self._rules.patience is not None:
             self._rules.patience.stop(self)
+
+    def _over_with_call(self, traffic: Traffic) -> None:
+        """What is only gRPC's."""
+        traffic.count_grpc(grpc_messages.status(self._last_lines))
+        self._last_lines = b""
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
 
     def _note(self, endpoint: str, elapsed_ns: int) -> None:
         """A line in the access log, if there was anything that could be read as a request."""
@@ -450,8 +469,9 @@ class Downstream(Wire):
         refused = None
         try:
             pool = callee.pick_other(former, self)
-            if not pool.idle:
-                pool.open(self, self._attempt)
+            assert self._request is not None
+            if not pool.ready[self._request.grpc]:
+                pool.open(self, self._attempt, grpc=self._request.grpc)
         except Refused as why:
             refused = why
         callee.traffic.active += 1
@@ -467,11 +487,12 @@ class Downstream(Wire):
 
     def _start(self, pool: Pool, out: bytes) -> None:
         """Sends what there is on an idle connection, or keeps it for the one that is being made."""
-        if not pool.idle:
+        assert self._request is not None
+        ready = pool.ready[self._request.grpc]
+        if not ready:
             self._pending = [out]
             return
-        assert self._request is not None
-        upstream = self._upstream = pool.idle.pop()
+        upstream = self._upstream = ready.pop()
         self._pending = []
         upstream.start(self, out, self._request.bodiless)
         self.resume_reading()
@@ -548,8 +569,12 @@ class Downstream(Wire):
             self._closing = True
         self._cut_upstream()
         self._status = failure.status
-        bodiless = self._state != HEAD and self._request is not None and self._request.bodiless
-        self.send(failure.response(detail, self._closing, bodiless))
+        request = None if self._state == HEAD else self._request
+        if request is not None and request.grpc:
+            self._status, self._last_lines = 200, failure.grpc_response(detail, self._closing)
+            self.send(self._last_lines)
+        else:
+            self.send(failure.response(detail, self._closing, request is not None and request.bodiless))
         if self._pool is not None:
             self._finish()
             return

@@ -6,6 +6,8 @@ A response that the proxy makes itself carries the flag in `x-hoptax-error`, so 
 from enum import Enum
 from http import HTTPStatus
 
+from meshes.builtin.proxy import grpc_messages
+
 FLAG_HEADER = "x-hoptax-error"
 
 
@@ -33,6 +35,7 @@ class Failure(Enum):
     CONNECT_TIMEOUT = "connect-timeout", 504, "the callee did not accept the connection in time"
     TLS_FAILED = "tls-failed", 503, "the callee could not prove its identity"
     UPSTREAM_RESET = "upstream-reset", 503, "the callee closed the connection without an answer"
+    STREAM_REFUSED = "stream-refused", 503, "the callee takes no more requests on its connection"
     BAD_RESPONSE = "bad-response", 502, "the callee's answer is not HTTP/1.1 that can be read in only one way"
     REQUEST_TIMEOUT = "request-timeout", 504, "the callee did not answer in time"
     TRY_TIMEOUT = "try-timeout", 504, "the callee did not answer one try in time"
@@ -53,6 +56,14 @@ class Failure(Enum):
             *(["connection: close"] if close else []),
         ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if bodiless else body)
+
+    def grpc_response(self, detail: str, close: bool) -> bytes:
+        """The same for a caller of gRPC, which looks at nothing but the status of its own kind."""
+        late = self in (Failure.REQUEST_TIMEOUT, Failure.TRY_TIMEOUT)
+        code = grpc_messages.DEADLINE_EXCEEDED if late else grpc_messages.status_of(self.status)
+        said = f"hoptax: {self.sentence}{': ' + detail if detail else ''}"
+        more = [f"{FLAG_HEADER}: {self.flag}", *(["connection: close"] if close else [])]
+        return grpc_messages.answer(code, said, more)
 
 
 class Refused(Exception):

@@ -1,8 +1,8 @@
 """Field lines of a message's head (RFC 9112 §5): validated, and sorted into those that are forwarded and those that concern
 this connection alone. Knows neither requests nor responses.
 
-Dropped on the way (RFC 9110 §7.6.1): Connection and what it names, Keep-Alive, Proxy-Connection, TE, Trailer (trailer sections
-are dropped too), Transfer-Encoding (written anew), Upgrade (ignored, as §7.8 allows: protocols are not switched), and
+Dropped on the way (RFC 9110 §7.6.1): Connection and what it names, Keep-Alive, Proxy-Connection, TE, Trailer (an announcement that
+nobody needs: trailers themselves go on), Transfer-Encoding (written anew), Upgrade (ignored, as §7.8 allows: protocols are not switched), and
 X-Forwarded-Client-Cert, which only a sidecar may write.
 """
 
@@ -139,3 +139,25 @@ def persistent(fields: Fields, old: bool) -> bool:
     if not fields.options:
         return not old
     return b"close" not in fields.options and (not old or b"keep-alive" in fields.options)
+
+
+_NO_TRAILERS = frozenset(
+    (
+        b"authorization",
+        b"cookie",
+        b"set-cookie",
+        b"content-encoding",
+        b"content-type",
+        b"content-range",
+        b"cache-control",
+    )
+)
+"""Beside those that concern framing, routing or the connection (RFC 9110 §6.5.1): what a reader could have acted on before it came."""
+
+
+def read_trailer(line: bytes) -> bytes:
+    """A line of a trailer section as it is forwarded, with its end; nothing if it has no place there. Refused if it is malformed."""
+    fields = read_fields(split_lines(line))
+    if fields.hosts or fields.lengths or fields.expectations or not fields.kept:
+        return b""
+    return b"" if line.partition(b":")[0].lower() in _NO_TRAILERS else line + b"\r\n"

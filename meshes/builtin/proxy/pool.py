@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meshes.builtin.proxy.ejecting import Record
 from meshes.builtin.proxy.ewma import Latency
@@ -14,6 +14,9 @@ from meshes.builtin.snapshot import Endpoint
 
 if TYPE_CHECKING:
     from meshes.builtin.proxy.cluster import Callee
+    from meshes.builtin.proxy.http2.lane import Lane
+
+_NOTHING: Final[list[Upstream]] = []
 
 RETIRED_PER_SWEEP = 0.1
 """Of the idle connections that carry our former certificate or are too old, per sweep: there mustn't be a burst of handshakes."""
@@ -28,9 +31,17 @@ class Waiter(Protocol):
     def connect_failed(self, failure: Failure, detail: str, attempt: int) -> None: ...
 
 
+class Ready(Protocol):
+    """What a request can be sent on at once: empty, or `pop` gives one."""
+
+    def __len__(self) -> int: ...
+    def pop(self) -> Upstream: ...
+
+
 class Pool:
     """Connections to one endpoint. `active` counts requests in flight; `idle` is a stack, so that few stay warm.
 
+    `ready` is where other requests, and gRPC's, find a connection: `idle` ones of HTTP/1.1, or the streams of `lane`, which is HTTP/2's.
     `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected, `latency` if the
     balancing asks for it."""
 
@@ -39,6 +50,9 @@ class Pool:
         self.endpoint = endpoint
         self.name = str(endpoint)
         self.idle: list[Upstream] = []
+        self.lane: Lane | None = None
+        self.ready: tuple[Ready, Ready] = (self.idle, self.idle)
+        self.speak(callee.protocol)
         self.active = 0
         self.connections = 0
         self.waiting: deque[tuple[Waiter, int]] = deque()
@@ -50,8 +64,16 @@ class Pool:
         self._loop = callee.loop
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(self, waiter: Waiter, attempt: int) -> None:
+    def speak(self, protocol: str) -> None:
+        """Which requests go by HTTP/2; its lane is made when it is first needed."""
+        streams: Ready = _NOTHING if self.lane is None else self.lane
+        self.ready = (streams if protocol == "http/2" else self.idle, self.idle if protocol == "http/1.1" else streams)
+
+    def open(self, waiter: Waiter, attempt: int, *, grpc: bool = False) -> None:
         """Makes a new connection for the waiter, or lets it wait for one; Refused if the callee has as many of both as allowed."""
+        if self.ready[grpc] is not self.idle:
+            self._lane().open(waiter, attempt)
+            return
         callee = self.callee
         if not callee.may_open(self):
             callee.line_up()
@@ -60,6 +82,14 @@ class Pool:
         callee.connections.open += 1
         self.connections += 1
         self.dial(waiter, attempt)
+
+    def _lane(self) -> "Lane":
+        if self.lane is None:
+            from meshes.builtin.proxy.http2.lane import Lane  # noqa: PLC0415 - loaded only where it is spoken
+
+            self.lane = Lane(self, self._loop)
+            self.speak(self.callee.protocol)
+        return self.lane
 
     def dial(self, waiter: Waiter, attempt: int) -> None:
         """Makes a connection without asking whether it is allowed."""
@@ -75,7 +105,7 @@ class Pool:
                 await upstream.ready
         except (TimeoutError, OSError, PeerRefused) as error:
             self._failed(upstream)
-            waiter.connect_failed(*self._reason(error), attempt)
+            waiter.connect_failed(*self.reason(error), attempt)
             return
         upstream.limit_buffer(self.callee.limits.buffer_bytes)
         self.callee.connections.opened += 1
@@ -86,9 +116,10 @@ class Pool:
         if upstream.made:
             upstream.abort()
         else:
-            self._one_less()
+            self.one_less()
 
-    def _reason(self, error: Exception) -> tuple[Failure, str]:
+    def reason(self, error: Exception) -> tuple[Failure, str]:
+        """Why there is no connection, for the one who wanted it."""
         if isinstance(error, TimeoutError):
             return Failure.CONNECT_TIMEOUT, str(self.endpoint)
         if isinstance(error, (ssl.SSLError, PeerRefused)):
@@ -110,9 +141,10 @@ class Pool:
         """The connection is over."""
         if connection in self.idle:
             self.idle.remove(connection)
-        self._one_less()
+        self.one_less()
 
-    def _one_less(self) -> None:
+    def one_less(self) -> None:
+        """A connection is over."""
         self.connections -= 1
         self.callee.connections.open -= 1
         if self.callee.pending:
@@ -131,11 +163,22 @@ class Pool:
         self.callee.pending -= 1
         return self.waiting.popleft()
 
+    def serve_waiting(self) -> None:
+        """A connection less somewhere: those that wait here may get one of their own."""
+        while self.waiting and self.callee.may_open(self):
+            waiter, attempt = self.next_waiting()
+            if waiter.wants(attempt):
+                self.open(waiter, attempt)
+        if self.lane is not None:
+            self.lane.serve_waiting()
+
     def forget_gone(self) -> None:
         """Takes those out of the line that no longer want a connection."""
         kept = [each for each in self.waiting if each[0].wants(each[1])]
         self.callee.pending -= len(self.waiting) - len(kept)
         self.waiting = deque(kept)
+        if self.lane is not None:
+            self.lane.forget_gone()
 
     def judge(self, status: int) -> None:
         """Notes the status of the endpoint's answer, or NO_ANSWER; it may be left out for that."""
@@ -150,6 +193,8 @@ class Pool:
             self._loop.call_soon(waiter.connect_failed, Failure.CONNECT_FAILED, f"{self.endpoint} has gone", attempt)
         while self.idle:
             self.idle.pop().close()
+        if self.lane is not None:
+            self.lane.retire()
 
     def sweep(self, now_s: float, idle_s: float, generation: int, oldest_s: float) -> None:
         """Closes connections that were idle for too long, and some of those with a former certificate or from before `oldest_s`."""
@@ -162,3 +207,5 @@ class Pool:
         for connection in {*late, *former[: max(1, int(len(former) * RETIRED_PER_SWEEP))]}:
             self.idle.remove(connection)
             connection.close()
+        if self.lane is not None:
+            self.lane.sweep(now_s, idle_s, generation, oldest_s)

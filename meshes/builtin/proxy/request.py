@@ -3,13 +3,14 @@
 import re
 from typing import NamedTuple
 
+from meshes.builtin.proxy import grpc_messages
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.fields import CHUNKED, TOKEN, Fields, body_length, persistent, read_fields, split_lines
 
 
 class RequestHead(NamedTuple):
     """`lead` is what goes upstream, up to and with the last field line (others may be added); `host` is lower case, without
-    port; `length` is the body's bytes or CHUNKED; `old` says that the client speaks HTTP/1.0."""
+    port; `length` is the body's bytes or CHUNKED; `old` says that the client speaks HTTP/1.0. `timeout_s` is what gRPC callers state."""
 
     lead: bytes
     host: bytes
@@ -18,6 +19,8 @@ class RequestHead(NamedTuple):
     bodiless: bool
     old: bool
     fields: int
+    grpc: bool = False
+    timeout_s: float | None = None
 
 
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS"))
@@ -46,7 +49,9 @@ def parse_request(data: bytes) -> RequestHead:
     if length == CHUNKED:
         kept.append(b"transfer-encoding: chunked")
     lead = b"\r\n".join((b"%b %b HTTP/1.1" % (method, target), *kept, b""))
-    return RequestHead(lead, host, length, persistent(fields, old), method == b"HEAD", old, len(lines))
+    grpc = b"/grpc" in data and grpc_messages.is_grpc(kept)
+    timeout_s = grpc_messages.timeout_s(kept) if grpc else None
+    return RequestHead(lead, host, length, persistent(fields, old), method == b"HEAD", old, len(lines), grpc, timeout_s)
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:

@@ -5,16 +5,16 @@ for `reset`, `gateway-error` and `5xx`, as a callee that doesn't answer is one t
 an answer: a call that fails at once has its status there ("trailers-only"), one that fails later has been passed on by then.
 """
 
-import re
 from typing import Final, NamedTuple
 
+from meshes.builtin.proxy import grpc_messages
 from meshes.builtin.proxy.failures import Failure
 
 _CONNECT = frozenset((Failure.CONNECT_FAILED, Failure.CONNECT_TIMEOUT, Failure.TLS_FAILED))
-_ANY = _CONNECT | {Failure.UPSTREAM_RESET, Failure.TRY_TIMEOUT}
+_REFUSED = frozenset((Failure.STREAM_REFUSED,))
+"""HTTP/2 alone has it: the request was not looked at."""
+_ANY = _CONNECT | _REFUSED | {Failure.UPSTREAM_RESET, Failure.TRY_TIMEOUT}
 """The connection failed, or broke before any answer, or the try took too long. An answer that can't be read is none of these."""
-_REFUSED = frozenset(failure for failure in Failure if failure.flag == "refused-stream")
-"""HTTP/2 alone has it; there it says that the request was not looked at."""
 _FAILURES = {"connect-failure": _CONNECT, "refused-stream": _REFUSED}
 _GATEWAY: Final = frozenset((502, 503, 504))
 _STATUSES: dict[str, frozenset[int]] = {
@@ -23,7 +23,6 @@ _STATUSES: dict[str, frozenset[int]] = {
     "retriable-4xx": frozenset((409,)),
 }
 _GRPC = {"cancelled": 1, "deadline-exceeded": 4, "resource-exhausted": 8, "internal": 13, "unavailable": 14}
-_GRPC_STATUS = re.compile(rb"\r\ngrpc-status:[ \t]*([0-9]{1,2})[ \t]*\r\n", re.IGNORECASE)
 
 
 class Conditions(NamedTuple):
@@ -36,20 +35,14 @@ class Conditions(NamedTuple):
 
     def met(self, status: int, lead: bytes) -> bool:
         """Whether an answer with that status and those field lines is asked for again."""
-        return status in self.statuses or (self.grpc is not None and grpc_status(lead) in self.grpc)
+        return status in self.statuses or (self.grpc is not None and grpc_messages.status(lead) in self.grpc)
 
 
 def conditions(on: tuple[str, ...] | None, statuses: tuple[int, ...] | None) -> Conditions:
     """Compiles words of RETRIED_ON and the statuses of retriable-status-codes; None as the words is gateway-error alone."""
     words = ("gateway-error",) if on is None else on
     whole = {"reset", "gateway-error", "5xx"}.intersection(words)
-    failures = _ANY | _REFUSED if whole else frozenset[Failure]().union(*(_FAILURES.get(word, ()) for word in words))
+    failures = _ANY if whole else frozenset[Failure]().union(*(_FAILURES.get(word, ()) for word in words))
     answers = frozenset(statuses or ()).union(*(_STATUSES.get(word, ()) for word in words))
     grpc = frozenset(_GRPC[word] for word in words if word in _GRPC)
     return Conditions(failures, answers, grpc or None)
-
-
-def grpc_status(lead: bytes) -> int:
-    """The status of gRPC in the head of an answer, -1 if there is none."""
-    found = _GRPC_STATUS.search(lead)
-    return int(found[1]) if found else -1

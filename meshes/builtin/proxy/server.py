@@ -102,7 +102,13 @@ class Proxy:
 
     def _inbound_rules(self, snapshot: Snapshot) -> compiled.Rules:
         inbound = snapshot.inbound
-        config = Cluster(LOCAL, (inbound.app,), mtls=False, connect_timeout_s=inbound.connect_timeout_s)
+        config = Cluster(
+            LOCAL,
+            (inbound.app,),
+            mtls=False,
+            connect_timeout_s=inbound.connect_timeout_s,
+            protocol=inbound.protocol,
+        )
         if self._app is None:
             self._app = self._callee(config, snapshot, "inbound")
         else:

@@ -4,18 +4,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 _CLASSES: Final = 6
+_MOST_GRPC_STATUS: Final = 16
 _SHIFTS: Final = range(14, 35)
 """Bucket bounds are powers of two of nanoseconds, 16 µs to 17 s: the bucket of a duration is its bit length."""
 
 
 class Traffic:
     """Requests of one direction to one cluster. `status` counts by hundreds (0: the client went before an answer);
-    `durations` by bit length of nanoseconds, from the request's head to the response's end."""
+    `durations` by bit length of nanoseconds, from the request's head to the response's end; `grpc` counts calls by their own status."""
 
-    __slots__ = ("active", "durations", "status", "total_ns")
+    __slots__ = ("active", "durations", "grpc", "status", "total_ns")
 
     def __init__(self) -> None:
         self.status = [0] * _CLASSES
+        self.grpc: dict[int, int] = {}
         self.durations = [0] * 65
         self.total_ns = 0
         self.active = 0
@@ -25,6 +27,11 @@ class Traffic:
         self.status[status // 100] += 1
         self.durations[elapsed_ns.bit_length()] += 1
         self.total_ns += elapsed_ns
+
+    def count_grpc(self, status: int) -> None:
+        """A call of gRPC that is over; there are 17 statuses, what is none of them is one (-1, as if it had none)."""
+        status = status if 0 <= status <= _MOST_GRPC_STATUS else -1
+        self.grpc[status] = self.grpc.get(status, 0) + 1
 
 
 class Connections:
@@ -80,6 +87,12 @@ class Telemetry:
             for hundreds, count in enumerate(traffic.status):
                 code = f"{hundreds}xx" if hundreds else "none"
                 yield f'hoptax_requests_total{{direction="{direction}",cluster="{cluster}",code="{code}"}} {count}'
+        if any(traffic.grpc for traffic in self.traffic.values()):
+            yield "# TYPE hoptax_grpc_calls_total counter"
+        for (direction, cluster), traffic in self.traffic.items():
+            for number, count in sorted(traffic.grpc.items()):
+                labels = f'direction="{direction}",cluster="{cluster}",status="{"none" if number < 0 else number}"'
+                yield f"hoptax_grpc_calls_total{{{labels}}} {count}"
         yield "# TYPE hoptax_requests_active gauge"
         for (direction, cluster), traffic in self.traffic.items():
             yield f'hoptax_requests_active{{direction="{direction}",cluster="{cluster}"}} {traffic.active}'

@@ -6,7 +6,7 @@ its one SPIFFE id, never by names.
 """
 
 import ssl
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
@@ -41,8 +41,8 @@ def anonymous(bundle: str) -> ssl.SSLContext:
 def _harden(made: ssl.SSLContext, bundle: str, *, server: bool = False) -> None:
     made.verify_mode = ssl.CERT_REQUIRED
     made.minimum_version = ssl.TLSVersion.TLSv1_3
-    # Clients of ours speak HTTP/1.1; who else comes may choose.
-    made.set_alpn_protocols(["h2", "http/1.1"] if server else ["http/1.1"])
+    if server:
+        made.set_alpn_protocols(["h2", "http/1.1"])
     made.load_verify_locations(cadata=bundle)
 
 
@@ -71,9 +71,12 @@ class TlsSession:
 
     __slots__ = ("_incoming", "_object", "_outgoing", "_read", "_write", "closed", "established", "peer")
 
-    def __init__(self, made: ssl.SSLContext, server: bool) -> None:
+    def __init__(self, made: ssl.SSLContext, server: bool, offers: Sequence[str] = ("http/1.1",)) -> None:
+        """`offers` are the protocols (ALPN) that a client of this one session speaks."""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        if not server:
+            made.set_alpn_protocols(offers)  # a session keeps what its context has when it is made
         self._object = made.wrap_bio(self._incoming, self._outgoing, server_side=server)
         self._read = self._object.read
         self._write = self._object.write
@@ -122,6 +125,11 @@ class TlsSession:
             while view:
                 view = view[write(view) :]
         return self._outgoing.read()
+
+    @property
+    def protocol(self) -> str:
+        """What both sides agreed to speak; "" if the peer didn't care."""
+        return self._object.selected_alpn_protocol() or ""
 
     @property
     def leftover(self) -> bool:

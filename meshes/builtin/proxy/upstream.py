@@ -27,8 +27,8 @@ class Owner(Protocol):
     sent_all: bool
 
     def interim(self, head: ResponseHead) -> None: ...
-    def respond(self, head: ResponseHead, payload: bytes, done: bool) -> None: ...
-    def more(self, payload: bytes, done: bool) -> None: ...
+    def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None: ...
+    def more(self, payload: bytes, done: bool, trailers: bytes = b"") -> None: ...
     def upstream_failed(self, failure: Failure, detail: str) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
@@ -130,14 +130,14 @@ class Upstream(Wire):
             self._finish(head.keep_alive and owner.sent_all and not body.rest)
         else:
             self._reader, self._head = body, head
-        owner.respond(head, payload, body.done)
+        owner.respond(head, payload, body.done, body.trailers)
 
     def _read_body(self, owner: Owner, body: BodyReader, data: bytes) -> None:
         payload = body.feed(data)
         if body.done:
             assert self._head is not None
             self._finish(self._head.keep_alive and owner.sent_all and not body.rest)
-        owner.more(payload, body.done)
+        owner.more(payload, body.done, body.trailers)
 
     def _finish(self, reusable: bool) -> None:
         """The response is complete: the connection goes back before the answer goes on, so that a client which asks again at

@@ -63,7 +63,8 @@ Event = Head | Data | Trailers | Reset | Drained | Away
 
 
 class Connection:
-    """`streams` are those that aren't over, by number. `away` is true once either side wants no new ones."""
+    """`streams` are those that aren't over, by number; `settled` once the peer's first SETTINGS are here. `away` is true once either side
+    wants no new streams."""
 
     def __init__(self, *, client: bool, max_header_bytes: int, window_bytes: int, max_streams: int = 100) -> None:
         self.streams: dict[int, Stream] = {}
@@ -77,7 +78,7 @@ class Connection:
         self._reader = frames.FrameReader()
         self._fields = FieldReader(2 * max_header_bytes)
         self._patience = Patience()
-        self._settled = False
+        self.settled = False
         self._last = 0
         self._next = 1
         self._draining = False
@@ -144,17 +145,16 @@ class Connection:
         return data[len(seen) :]
 
     def _receive(self, each: Frame) -> None:
-        if self._block_frame is not None:
-            self._continue_block(self._block_frame, each)
-            return
-        if not self._settled and each.kind != frames.SETTINGS:
+        first = self._block_frame
+        if first is None and not self.settled and each.kind != frames.SETTINGS:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-        handle = self._on.get(each.kind)
-        if handle is None:
-            self._patience.spend("of unknown kind")
-            return
         try:
-            handle(each)
+            if first is not None:
+                self._continue_block(first, each)
+            elif (handle := self._on.get(each.kind)) is not None:
+                handle(each)
+            else:
+                self._patience.spend("of unknown kind")
         except StreamFault as fault:
             self._events = [event for event in self._events if getattr(event, "stream", 0) != each.stream]
             self._patience.reset()
@@ -275,7 +275,7 @@ class Connection:
         if each.stream or (each.flags & frames.ACK and each.payload):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "SETTINGS in a stream, or with an acknowledgement")
         self._patience.spend("SETTINGS")
-        self._settled = True
+        self.settled = True
         if each.flags & frames.ACK:
             return
         for key, value in frames.read_settings(each.payload):
@@ -392,6 +392,12 @@ class Connection:
         """Ends a stream now; nothing if it is over."""
         if self.streams.pop(number, None) is not None:
             self._out.append(frames.reset(number, code))
+
+    def reset_unless_done(self, number: int) -> None:
+        """The peer has said all: what of ours isn't sent is not needed (§8.1)."""
+        stream = self.streams.get(number)
+        if stream is not None and not stream.local_done:
+            self.reset(number, Code.NO_ERROR)
 
     def consumed(self, number: int, size: int) -> None:
         """So much of what came in a stream was used: the peer may send as much again."""

@@ -7,10 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from meshes.builtin.proxy.fields import TEXT
-from meshes.builtin.proxy.http2.fields import Field, encode
+from meshes.builtin.proxy.fields import CHUNKED, TEXT
+from meshes.builtin.proxy.http2.connection import Head
+from meshes.builtin.proxy.http2.fields import MAX_BLOCK_BYTES, MAX_BLOCKS, Field, encode
 from meshes.builtin.proxy.http2.frames import Code
 from meshes.builtin.proxy.http2.streams import StreamFault
+from meshes.builtin.proxy.response import ResponseHead, parse_response
 
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _REQUEST_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path"))
@@ -18,6 +20,9 @@ _CONNECTION: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings")
 )
 _LEFT_OUT: Final = _CONNECTION | {b"te", b"trailer"}
+_CHUNKED: Final = b"\r\ntransfer-encoding: chunked"
+"""As the proxy itself writes it, and nobody else: a peer's own is left out when a head is read."""
+_STATED: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 _STATUS: Final = re.compile(rb"[1-9][0-9]{2}")
 
@@ -116,6 +121,56 @@ def request_block(lead: bytes, scheme: bytes) -> bytes:
         else []
     )
     return encode([*pseudo, *(each for each in fields if each[0] != b"host"), *te])
+
+
+class Asked(NamedTuple):
+    """A request as a header block; `length` of its body is bytes or CHUNKED."""
+
+    block: bytes
+    length: int
+
+
+class AskedMemo(dict[bytes, Asked]):
+    """`request_block` of heads that the proxy has written, remembered; given without their final empty line."""
+
+    __slots__ = ("_scheme",)
+
+    def __init__(self, scheme: bytes) -> None:
+        super().__init__()
+        self._scheme = scheme
+
+    def __missing__(self, lead: bytes) -> Asked:
+        stated = _STATED.search(lead + b"\r\n")
+        length = CHUNKED if _CHUNKED in lead else 0 if stated is None else int(stated[1])
+        asked = Asked(request_block(lead, self._scheme), length)
+        if len(lead) <= MAX_BLOCK_BYTES:
+            if len(self) >= MAX_BLOCKS:
+                self.clear()
+            self[lead] = asked
+        return asked
+
+
+class AnswerMemo:
+    """Heads of answers in the form that they have inside the proxy, remembered; one for answers to HEAD (`bodiless`)."""
+
+    __slots__ = ("_bodiless", "_known")
+
+    def __init__(self, bodiless: bool) -> None:
+        self._bodiless = bodiless
+        self._known: dict[tuple[Sequence[Field], bool], ResponseHead] = {}
+
+    def read(self, event: Head) -> ResponseHead:
+        """StreamFault or Refused if the head is malformed."""
+        key = (event.fields, event.end)
+        found = self._known.get(key)
+        if found is None:
+            head, _ = response(event.fields, end=event.end)
+            found = parse_response(head[:-4], self._bodiless)
+            if len(head) <= MAX_BLOCK_BYTES:
+                if len(self._known) >= MAX_BLOCKS:
+                    self._known.clear()
+                self._known[key] = found
+        return found
 
 
 def trailer_block(lines: bytes) -> bytes:

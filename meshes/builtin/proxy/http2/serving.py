@@ -5,16 +5,17 @@ So everything that is decided about requests is decided in one place, for both v
 
 import asyncio
 import ssl
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import cast
 
-from meshes.builtin.proxy.body import LAST_CHUNK, BodyReader, chunk, reader
+from meshes.builtin.proxy.body import BodyReader, chunk, last_chunk, reader
 from meshes.builtin.proxy.downstream import Downstream
 from meshes.builtin.proxy.downstream import Listener as Gate
 from meshes.builtin.proxy.failures import Failure
 from meshes.builtin.proxy.http2.connection import Connection, Data, Drained, Event, Head, Reset, Trailers
+from meshes.builtin.proxy.http2.fields import Field
 from meshes.builtin.proxy.http2.frames import Code, ConnectionFault
-from meshes.builtin.proxy.http2.messages import request, response_block
+from meshes.builtin.proxy.http2.messages import request, response_block, trailer_block, trailers
 from meshes.builtin.proxy.http2.streams import StreamFault
 from meshes.builtin.proxy.response import parse_response
 from meshes.builtin.proxy.rules import Rules
@@ -57,12 +58,12 @@ class StreamGate:
 class StreamDownstream(Downstream):
     """One stream. What it is given and what it sends are messages of HTTP/1.1; `done` once its answer is whole."""
 
-    __slots__ = ("_answer", "_carrier", "_coded_request", "_held", "_number", "_unsent", "done")
+    __slots__ = ("_answer", "_carrier", "_coded_request", "_held", "_unsent", "done", "number")
 
     def __init__(self, carrier: "ServingConnection", gate: Gate, loop: asyncio.AbstractEventLoop, number: int) -> None:
         super().__init__(gate, loop, None, ())
         self._carrier = carrier
-        self._number = number
+        self.number = number
         self._unsent = b""
         self._answer: BodyReader | None = None
         self._coded_request = False
@@ -89,11 +90,11 @@ class StreamDownstream(Downstream):
         self.secured()
         self.received(head)
 
-    def take(self, payload: bytes, *, end: bool) -> None:
-        """A piece of the request's body; kept while the callee takes no more, and with it the client's window."""
+    def take(self, payload: bytes, *, end: bool, trailers: bytes = b"") -> None:
+        """A piece of the request's body; kept while the callee takes no more, and with it the client's window. `trailers` are lines."""
         data = payload
         if self._coded_request:
-            data = chunk(payload) + (LAST_CHUNK if end else b"")
+            data = chunk(payload) + (last_chunk(trailers) if end else b"")
         self._held.append((data, len(payload)))
         if not self.paused:
             self._use_held()
@@ -116,7 +117,7 @@ class StreamDownstream(Downstream):
             bodiless = self._request is not None and self._request.bodiless
             found = parse_response(head, bodiless)
             whole = found.length == 0 and found.status >= 200
-            self._carrier.answer(self._number, response_block(head), end=whole)
+            self._carrier.answer(self.number, response_block(head), end=whole)
             if found.status >= 200:
                 self._unsent = b""
                 self.done = whole
@@ -128,7 +129,8 @@ class StreamDownstream(Downstream):
     def _continue_answer(self, answer: BodyReader, data: bytes) -> None:
         payload = answer.feed(data)
         self.done = answer.done
-        if (payload or self.done) and not self._carrier.more(self._number, payload, end=self.done):
+        block = trailer_block(answer.trailers) if answer.trailers else b""
+        if (payload or self.done) and not self._carrier.more(self.number, payload, end=self.done, trailers=block):
             self.pause_writing()
 
     def close(self) -> None:
@@ -143,7 +145,7 @@ class StreamDownstream(Downstream):
         self._leave(Code.INTERNAL_ERROR)
 
     def _leave(self, code: Code) -> None:
-        self._carrier.leave(self._number, code)
+        self._carrier.leave(self.number, code)
         self._end(clean=False)
 
     def pause_reading(self) -> None:
@@ -161,7 +163,7 @@ class StreamDownstream(Downstream):
             if data:
                 self.received(data)
             if size:
-                self._carrier.consumed(self._number, size)
+                self._carrier.consumed(self.number, size)
 
     def gone(self) -> None:
         """The client doesn't want the answer any more."""
@@ -221,15 +223,22 @@ class ServingConnection(Wire):
                     stream.take(payload, end=end)
                 else:
                     self._connection.consumed(number, len(payload))
-            case Trailers(number):
+            case Trailers(number, fields):
                 if (stream := self._streams.get(number)) is not None:
-                    stream.take(b"", end=True)
+                    self._trailed(stream, fields)
             case Reset(number):
                 if (stream := self._streams.pop(number, None)) is not None:
                     stream.gone()
             case Drained(number):
                 if (stream := self._streams.get(number)) is not None and not self.choked:
                     stream.resume_writing()
+
+    def _trailed(self, stream: StreamDownstream, fields: Sequence[Field]) -> None:
+        try:
+            stream.take(b"", end=True, trailers=trailers(fields))
+        except StreamFault as fault:
+            self.leave(stream.number, fault.code)
+            stream.gone()
 
     def _begin(self, head: Head) -> None:
         number = head.stream
@@ -250,9 +259,9 @@ class ServingConnection(Wire):
         self._connection.send_head(number, block, end=end)
         self._after(number, end=end)
 
-    def more(self, number: int, payload: bytes, *, end: bool) -> bool:
-        """A piece of the answer's body; False if the client takes no more for now, and `resume_writing` will be told."""
-        self._connection.send_data(number, payload, end=end)
+    def more(self, number: int, payload: bytes, *, end: bool, trailers: bytes = b"") -> bool:
+        """A piece of the answer's body, `trailers` a block; False if the client takes no more for now, and `resume_writing` will be told."""
+        self._connection.send_data(number, payload, end=end, trailers=trailers)
         stream = self._connection.streams.get(number)
         waits = stream is not None and bool(stream.pending) and not end
         if stream is not None and waits:

@@ -221,7 +221,7 @@ class Stage:
     def refuse(self, failure: Failure, wishes: "list[Wish] | None" = None) -> None:
         """The callee takes none of these, or none at all."""
         for waiter, attempt, pool in self.waiting() if wishes is None else wishes:
-            pool._one_less()
+            pool.one_less()
             waiter.connect_failed(failure, "127.0.0.1:1", attempt)
             self.clock.run()
 

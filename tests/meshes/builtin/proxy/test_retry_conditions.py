@@ -4,14 +4,14 @@ import pytest
 
 from meshes.builtin.policies import RETRIED_ON
 from meshes.builtin.proxy.failures import Failure
-from meshes.builtin.proxy.retry_conditions import conditions, grpc_status
+from meshes.builtin.proxy.retry_conditions import conditions
 
 CONNECTING = {"connect-failed", "connect-timeout", "tls-failed"}
-NO_ANSWER = CONNECTING | {"upstream-reset", "try-timeout"}
+NO_ANSWER = CONNECTING | {"upstream-reset", "stream-refused", "try-timeout"}
 
 
 def flags(on: tuple[str, ...] | None) -> set[str]:
-    return {failure.flag for failure in conditions(on, None).failures} - {"refused-stream"}
+    return {failure.flag for failure in conditions(on, None).failures}
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def flags(on: tuple[str, ...] | None) -> set[str]:
         (None, NO_ANSWER, {502, 503, 504}),
         ((), set(), set()),
         (("connect-failure",), CONNECTING, set()),
-        (("refused-stream",), set(), set()),
+        (("refused-stream",), {"stream-refused"}, set()),
         (("reset",), NO_ANSWER, set()),
         (("gateway-error",), NO_ANSWER, {502, 503, 504}),
         (("5xx",), NO_ANSWER, set(range(500, 600))),
@@ -46,21 +46,6 @@ def test_a_status_of_grpc_in_the_head(word: str, code: int) -> None:
         assert found.met(200, lead) == (number == code)
     assert not found.failures
     assert not found.statuses
-
-
-@pytest.mark.parametrize(
-    ("lead", "status"),
-    [
-        (b"HTTP/1.1 200 OK\r\n", -1),
-        (b"HTTP/1.1 200 OK\r\ngrpc-status:14\r\n", 14),
-        (b"HTTP/1.1 200 OK\r\nx-grpc-status: 14\r\n", -1),
-        (b"HTTP/1.1 200 OK\r\ngrpc-status: 1444\r\n", -1),
-        (b"HTTP/1.1 200 OK\r\ngrpc-status: x\r\n", -1),
-        (b"HTTP/1.1 200 grpc-status: 14\r\n", -1),
-    ],
-)
-def test_the_status_of_grpc_is_read_from_a_line_of_its_own(lead: bytes, status: int) -> None:
-    assert grpc_status(lead) == status
 
 
 def test_without_words_of_grpc_no_head_is_looked_into() -> None:
