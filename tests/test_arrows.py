@@ -18,7 +18,7 @@ ALLOWED = {
     "harness/faults": {"harness.model"},
     "harness/report": {"harness.model", "harness.analysis", "harness.wire.buckets"},
     "harness": {"harness"},
-    "meshes/builtin/proxy": {"meshes.builtin.snapshot", "meshes.builtin.policies"},
+    "meshes/builtin/proxy": {"meshes.builtin.snapshot", "meshes.builtin.policies", "meshes.builtin.policies_balancing"},
     "meshes": {"harness.model", "meshes"},
     "workloads/users": {"harness.load.locust_adapter"},
     "workloads": {"harness.wire", "harness.model"},

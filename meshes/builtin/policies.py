@@ -7,16 +7,34 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from meshes.builtin.policies_balancing import SuccessRate, read_success_rate
 from meshes.builtin.reading import Section
 
 Policy = TypeVar("Policy")
+RETRIED_ON = (
+    "connect-failure",
+    "refused-stream",
+    "reset",
+    "gateway-error",
+    "5xx",
+    "retriable-4xx",
+    "retriable-status-codes",
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+)
+"""Envoy's words for what is retried (`retry_on`), the last five gRPC's."""
 MOST_EJECTED_S = 300.0
 """An endpoint comes back after that at the latest, however often it was out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """`attempts` beyond the first, on another endpoint where there is one, within a budget of the requests in flight."""
+    """`attempts` beyond the first, on another endpoint where there is one, within a budget of the requests in flight.
+
+    `on` are words of RETRIED_ON, None means gateway-error alone; `statuses` are those of retriable-status-codes."""
 
     attempts: int
     per_try_timeout_s: float
@@ -24,23 +42,35 @@ class Retry:
     budget_least: int
     backoff_base_s: float
     backoff_most_s: float
+    on: tuple[str, ...] | None = None
+    statuses: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Connections to the callee, and requests that wait for one; more are refused."""
+    """Connections to the callee, requests that wait for one, requests in flight, and requests of these that are being retried; more
+    are refused, or not retried. The last two are None where no more holds than `Limits` and the retries' budget."""
 
     max_connections: int
     max_pending: int
+    max_requests: int | None = None
+    max_retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ejection:
-    """So many errors in a row put an endpoint out for `base_s` times the number of its ejections."""
+    """So many errors in a row put an endpoint out for `base_s` times the number of its ejections, at most `most_s` (MOST_EJECTED_S), of which
+    one is forgotten for every `shrink_s` that it was not out. `gateway` and `local` are bounds for 502, 503 and 504 and for no answer at all;
+    None: these have none of their own."""
 
     consecutive: int
     base_s: float
     most_share: float
+    gateway: int | None = None
+    local: int | None = None
+    success_rate: SuccessRate | None = None
+    most_s: float | None = None
+    shrink_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +98,46 @@ class Tracing:
 def read_retry(section: Section) -> Retry:
     """Raises SnapshotError, as all of these do, saying where, which value and what is allowed."""
     with section as read:
-        return Retry(
+        retry = Retry(
             attempts=read.integer("attempts", 1, 100),
             per_try_timeout_s=read.number("per_try_timeout_s", 0.001, 86400),
             budget_share=read.number("budget_share", 0, 1),
             budget_least=read.integer("budget_least", 0, 2**20),
             backoff_base_s=read.number("backoff_base_s", 0, 3600),
             backoff_most_s=read.number("backoff_most_s", 0, 3600),
+            on=read.choices("on", RETRIED_ON) if read.has("on") else None,
+            statuses=read.integers("statuses", 200, 599) if read.has("statuses") else None,
         )
+        if bool(retry.statuses) != ("retriable-status-codes" in (retry.on or ())):
+            raise read.wrong(
+                "statuses", retry.statuses, "there with 'retriable-status-codes' in `on`, and only with it"
+            )
+    return retry
 
 
 def read_breaker(section: Section) -> Breaker:
     """Bounds from 1; no waiting at all is 0."""
     with section as read:
-        return Breaker(read.integer("max_connections", 1, 2**20), read.integer("max_pending", 0, 2**20))
+        return Breaker(
+            read.integer("max_connections", 1, 2**20),
+            read.integer("max_pending", 0, 2**20),
+            read.integer("max_requests", 1, 2**20) if read.has("max_requests") else None,
+            read.integer("max_retries", 0, 2**20) if read.has("max_retries") else None,
+        )
 
 
 def read_ejection(section: Section) -> Ejection:
     """The share is that of a callee's endpoints."""
     with section as read:
         return Ejection(
-            read.integer("consecutive", 1, 2**20), read.number("base_s", 0.001, 86400), read.number("most_share", 0, 1)
+            consecutive=read.integer("consecutive", 1, 2**20),
+            base_s=read.number("base_s", 0.001, 86400),
+            most_share=read.number("most_share", 0, 1),
+            gateway=read.integer("gateway", 1, 2**20) if read.has("gateway") else None,
+            local=read.integer("local", 1, 2**20) if read.has("local") else None,
+            success_rate=optional(read, "success_rate", read_success_rate),
+            most_s=read.number("most_s", 0.001, 86400) if read.has("most_s") else None,
+            shrink_s=read.number("shrink_s", 0.001, 86400) if read.has("shrink_s") else None,
         )
 
 
@@ -116,9 +165,9 @@ def optional(read: Section, key: str, reader: Callable[[Section], Policy]) -> Po
 
 
 def without_none(document: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
-    """The document of a dataclass with the policies that nobody asked for left out, at every depth."""
+    """The document of a dataclass with the policies that nobody asked for left out, at every depth; tuples are lists in JSON."""
     return {
-        key: without_none(value) if isinstance(value, dict) else value
+        key: without_none(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
         for key, value in document.items()
         if value is not None
     }

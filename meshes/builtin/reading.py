@@ -36,6 +36,10 @@ class Section:
     def _wrong(self, key: str, value: object, allowed: str) -> SnapshotError:
         return SnapshotError(f"{self._path}.{key} is {value!r:.60}: it has to be {allowed}")
 
+    def wrong(self, key: str, value: object, allowed: str) -> SnapshotError:
+        """The error about a value that was read and doesn't go with another."""
+        return self._wrong(key, value, allowed)
+
     def has(self, key: str) -> bool:
         """Whether the key is there and not yet read; for the few that are optional."""
         return key in self._left
@@ -87,6 +91,23 @@ class Section:
         if value not in words or not isinstance(value, str):
             raise self._wrong(key, value, f"one of {', '.join(words)}")
         return value
+
+    def choices(self, key: str, allowed: Iterable[str]) -> tuple[str, ...]:
+        """A list of some of a few words."""
+        words = tuple(allowed)
+        for value in (found := self._list(key)):
+            if value not in words:
+                raise self._wrong(key, value, f"a list of {', '.join(words)}")
+        return tuple(map(str, found))
+
+    def integers(self, key: str, low: int, high: int) -> tuple[int, ...]:
+        """A list of whole numbers from `low` to `high`."""
+        found: list[int] = []
+        for value in self._list(key):
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                raise self._wrong(key, value, f"a list of whole numbers from {low} to {high}")
+            found.append(value)
+        return tuple(found)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts, each as in `text`."""

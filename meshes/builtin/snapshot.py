@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from meshes.builtin import policies
 from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
+from meshes.builtin.policies_balancing import BALANCINGS, Balancing, Selection, objection, read_selection
 from meshes.builtin.reading import Section, SnapshotError
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
     "Timeouts",
 ]
 
-Balancing = Literal["round-robin", "least-request"]
-BALANCINGS = ("round-robin", "least-request")
 Spoken = Literal["auto", "http/1.1", "http/2", "tcp", "detect"]
 SPOKEN = ("auto", "http/1.1", "http/2", "tcp", "detect")
 SPIFFE = "spiffe://"
@@ -49,9 +48,10 @@ class Endpoint:
 class Cluster:
     """The endpoints of one callee.
 
-    With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` is the better of two
-    random choices by requests in flight. `protocol` is what the endpoints are asked in; `auto`: gRPC's calls in HTTP/2, all else in
-    HTTP/1.1; `tcp`: bytes, whatever they are; `detect`: `tcp` unless it begins as HTTP does. Policies that are None are not there.
+    With `mtls` the certificate of each endpoint has to carry one of `spiffe_ids`. `least-request` and `peak-ewma` are the
+    better of two random choices, `selection` is what is beyond a balancing's name. `protocol` is what the endpoints are asked in; `auto`:
+    gRPC's calls in HTTP/2, all else in HTTP/1.1; `tcp`: bytes, whatever they are; `detect`: `tcp` unless it begins as HTTP does. Policies
+    that are None are not there.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Cluster:
     ejection: Ejection | None = None
     split: Split | None = None
     protocol: Spoken = "auto"
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,12 @@ class Captured:
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """`request_s`: outbound, from the request's last byte to the response's last byte, 0 = none. `idle_s`: a connection
-    without a request, either side. `detect_s`: who says nothing for so long speaks a protocol in which the server begins."""
+    without a request, either side. `age_s`: a connection, either side, after which it takes no new request; None = any. `detect_s`: who
+    says nothing for so long speaks a protocol in which the server begins."""
 
     request_s: float = 15.0
     idle_s: float = 300.0
+    age_s: float | None = None
     detect_s: float = DETECT_S
 
 
@@ -249,6 +252,7 @@ def _cluster(section: Section) -> Cluster:
             ejection=policies.optional(read, "ejection", policies.read_ejection),
             split=policies.optional(read, "split", policies.read_split),
             protocol=_spoken(read),
+            selection=policies.optional(read, "selection", read_selection),
         )
 
 
@@ -261,6 +265,7 @@ def _timeouts(section: Section) -> Timeouts:
         return Timeouts(
             request_s=read.number("request_s", 0, 86400),
             idle_s=read.number("idle_s", 0.01, 86400),
+            age_s=read.number("age_s", 0.01, 86400 * 365) if read.has("age_s") else None,
             detect_s=read.number("detect_s", 0.001, 60) if read.has("detect_s") else DETECT_S,
         )
 
@@ -300,8 +305,7 @@ def _check(snapshot: Snapshot) -> None:
                     f"snapshot.{where}[{str(key)!r}] is {name!r}: have clusters {', '.join(names) or 'none'}"
                 )
     for cluster in snapshot.clusters:
-        if cluster.mtls and not cluster.spiffe_ids:
-            raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")
+        _check_cluster(cluster)
     if snapshot.inbound.authorization is not None and not snapshot.inbound.mtls:
         raise SnapshotError("snapshot.inbound has authorization, but no mtls: without it nobody's identity is known")
     _check_ports(snapshot)
@@ -316,3 +320,10 @@ def _check_ports(snapshot: Snapshot) -> None:
         raise SnapshotError(
             f"snapshot has a port twice among inbound, outbound, admin, metrics, outbound.ports: {ports}"
         )
+
+
+def _check_cluster(cluster: Cluster) -> None:
+    if wrong := objection(cluster.balancing, cluster.selection):
+        raise SnapshotError(f"cluster {cluster.name!r} is balanced by {cluster.balancing}: {wrong}")
+    if cluster.mtls and not cluster.spiffe_ids:
+        raise SnapshotError(f"cluster {cluster.name!r} has mtls, but no spiffe_ids: name the identities to expect")

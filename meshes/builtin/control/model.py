@@ -22,8 +22,9 @@ from typing import cast
 
 from meshes.builtin import policies
 from meshes.builtin.policies import Authorization, Breaker, Ejection, Retry, Split, Tracing
+from meshes.builtin.policies_balancing import UNHASHED, Balancing
 from meshes.builtin.reading import Section, SnapshotError
-from meshes.builtin.snapshot import BALANCINGS, Balancing, Endpoint, Limits, Timeouts
+from meshes.builtin.snapshot import Endpoint, Limits, Timeouts
 
 MIN_LIFETIME_S = 2
 MAX_LIFETIME_S = 30 * 24 * 3600
@@ -89,7 +90,7 @@ def read(text: str) -> Inputs:
         connect_timeout_s, timeouts = _timeouts(section.section("timeouts"))
         inputs = Inputs(
             mtls=section.flag("mtls"),
-            balancing=cast("Balancing", section.choice("balancing", BALANCINGS)),
+            balancing=cast("Balancing", section.choice("balancing", UNHASHED)),
             leaf_lifetime_s=section.integer("leaf_lifetime_s", MIN_LIFETIME_S, MAX_LIFETIME_S),
             access_log=section.flag("access_log"),
             connect_timeout_s=connect_timeout_s,

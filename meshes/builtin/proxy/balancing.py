@@ -1,30 +1,12 @@
-"""Which endpoint gets the next request. Pure: the loads and the source of chance are passed in."""
+"""Chance, as everything that is decided by it takes it. Pure but for its state."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 Choose = Callable[[int], int]
 """A whole number below n, each as likely as the others."""
 CHANCES: Final = 1 << 30
 """Chance is drawn as a whole number below that."""
-
-
-def round_robin(last: int, endpoints: int) -> int:
-    """The index after `last`, around."""
-    return (last + 1) % endpoints
-
-
-def least_request(loads: Sequence[int], choose: Choose) -> int:
-    """The less loaded of two different endpoints chosen at random (Mitzenmacher, "The power of two choices", 2001).
-
-    `loads` are requests in flight per endpoint, at least one endpoint. The first wins a tie: it is as random as the second.
-    """
-    count = len(loads)
-    if count == 1:
-        return 0
-    first = choose(count)
-    second = (first + 1 + choose(count - 1)) % count
-    return second if loads[second] < loads[first] else first
 
 
 def fraction(choose: Choose) -> float:

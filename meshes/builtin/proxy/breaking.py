@@ -21,6 +21,11 @@ class Breaking:
         """Whether one more may wait beside so many."""
         return pending < self.config.max_pending
 
+    def refuse_request(self) -> str:
+        """As `refuse`, of one request in flight too many."""
+        self.refused += 1
+        return f"{self.config.max_requests} requests"
+
     def refuse(self) -> str:
         """Counts one that is turned away; why."""
         self.refused += 1

@@ -247,7 +247,9 @@ class Capture:
 
 def _alone(config: Cluster, endpoint: Endpoint) -> Cluster:
     """One endpoint of a cluster, asked for by its address: nothing is left to choose."""
-    return replace(config, name=f"{config.name}@{endpoint}", endpoints=(endpoint,), split=None, ejection=None)
+    return replace(
+        config, name=f"{config.name}@{endpoint}", endpoints=(endpoint,), split=None, ejection=None, selection=None
+    )
 
 
 def _endpoint(config: Cluster, name: str) -> Endpoint:

@@ -5,18 +5,21 @@ they become idle.
 """
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
-from meshes.builtin.policies import Breaker, Ejection, Retry
-from meshes.builtin.proxy.balancing import CHANCES, Choose, fraction, least_request, round_robin
+from meshes.builtin.policies import Breaker, Retry
+from meshes.builtin.proxy.balancers import Asker, Balancer, balancer
+from meshes.builtin.proxy.balancing import CHANCES, Choose, fraction
 from meshes.builtin.proxy.breaking import Breaking
-from meshes.builtin.proxy.ejecting import Ejections, Record
 from meshes.builtin.proxy.failures import Failure, Refused
+from meshes.builtin.proxy.outliers import Outliers
 from meshes.builtin.proxy.patience import TryPatience
 from meshes.builtin.proxy.pool import Pool
-from meshes.builtin.proxy.retrying import Retries
+from meshes.builtin.proxy.retry_conditions import Conditions, conditions
+from meshes.builtin.proxy.retrying import UNBOUNDED, Retries
 from meshes.builtin.proxy.splitting import parted
 from meshes.builtin.proxy.telemetry import Connections, Telemetry
 from meshes.builtin.proxy.tls import TCP, TlsSession
@@ -41,10 +44,11 @@ class Dialler(Protocol):
 
 
 class Trying(NamedTuple):
-    """How a callee's requests are retried, and what a single try may take."""
+    """How a callee's requests are retried, after what, and what a single try may take."""
 
     retries: Retries
     patience: TryPatience
+    conditions: Conditions
 
 
 class Callee:
@@ -74,15 +78,16 @@ class Callee:
         self._accepted: Container[str] = frozenset(config.spiffe_ids)
         self._all: list[Pool] = []
         self._pools: list[Pool] = []
+        self._balancer: Balancer[Pool] = balancer(config.balancing, config.selection, choose)
         self._canary: Pool | None = None
         self._canary_below = 0
-        self._last = -1
+        self._most_requests = 0
         self._telemetry = telemetry
         self.pending = 0
         self.trying: Trying | None = None
         self._retries: Retries | None = None
         self._breaking: Breaking | None = None
-        self._ejections: Ejections | None = None
+        self.outliers = Outliers(loop, self._tell, self._refresh)
         self.apply(config, limits)
 
     def apply(self, config: Cluster, limits: Limits) -> None:
@@ -92,6 +97,10 @@ class Callee:
             former, gone = {}, list(former.values())
         else:
             gone = [pool for endpoint, pool in former.items() if endpoint not in config.endpoints]
+        if (config.balancing, config.selection) != (self._config.balancing, self._config.selection):
+            self._balancer = balancer(config.balancing, config.selection, self._choose)
+            for pool in former.values():
+                pool.latency = None
         self._config, self.limits, self.connect_timeout_s = config, limits, config.connect_timeout_s
         self._accepted, self.protocol = frozenset(config.spiffe_ids), config.protocol
         self._all = [former.get(endpoint) or self.pool_class(self, endpoint) for endpoint in config.endpoints]
@@ -102,7 +111,7 @@ class Callee:
             pool.retire()
         self._apply_retry(config.retry)
         self._apply_breaker(config.breaker)
-        self._apply_ejection(config.ejection, gone)
+        self.outliers.apply(config.ejection, self._all, gone)
         self._refresh()
         if self.pending:
             self.serve_waiting()
@@ -118,9 +127,15 @@ class Callee:
             self._tell("retries_denied_total", lambda: made.denied)
         if self.trying is None or self._retries.config != retry:
             self._retries.config = retry
-            self.trying = Trying(self._retries, TryPatience(self.loop, retry.per_try_timeout_s))
+            patience = TryPatience(self.loop, retry.per_try_timeout_s)
+            self.trying = Trying(self._retries, patience, conditions(retry.on, retry.statuses))
 
     def _apply_breaker(self, breaker: Breaker | None) -> None:
+        bound = None if breaker is None else breaker.max_requests
+        self._most_requests = self.limits.max_requests if bound is None else min(bound, self.limits.max_requests)
+        if self._retries is not None:
+            bound = None if breaker is None else breaker.max_retries
+            self._retries.most = UNBOUNDED if bound is None else bound
         if breaker is None:
             self._breaking = None
         elif self._breaking is None:
@@ -130,23 +145,6 @@ class Callee:
         else:
             self._breaking.config = breaker
 
-    def _apply_ejection(self, ejection: Ejection | None, gone: list[Pool]) -> None:
-        """What is known of an endpoint stays while it does, unless another policy judges it."""
-        judge = self._ejections
-        if judge is None and ejection is not None:
-            self._ejections = judge = made = Ejections(ejection, 0)
-            self._tell("ejections_total", lambda: made.made)
-            self._tell("endpoints_ejected", lambda: made.out)
-        if judge is None:
-            return
-        for pool in gone if judge.config == ejection else [*gone, *self._all]:
-            if pool.record is not None:
-                judge.back(pool.record)
-                pool.record = None
-        judge.config, judge.endpoints = ejection or judge.config, len(self._all)
-        for pool in self._all if ejection is not None else ():
-            pool.record = pool.record or Record()
-
     def _tell(self, metric: str, read: Callable[[], int]) -> None:
         self._telemetry.policies[metric, self._config.name] = read
 
@@ -155,6 +153,8 @@ class Callee:
         well = [pool for pool in self._all if pool.record is None or not pool.record.out]
         split = self._config.split
         self._pools, self._canary = (well, None) if split is None else parted(well, self._all[-1:])
+        every = self._all if self._canary is None or len(self._all) == 1 else self._all[:-1]
+        self._balancer.refresh(every, self._pools)
         self._canary_below = 0 if split is None else round(split.canary_share * CHANCES)
 
     def retire(self) -> None:
@@ -184,38 +184,27 @@ class Callee:
         for pool in self._all:
             pool.serve_waiting()
 
-    def judge(self, record: Record, failed: bool) -> None:
-        """How an endpoint served a request."""
-        if self._ejections is None:
-            return
-        out_s = self._ejections.judge(record, failed)
-        if out_s is not None:
-            self._refresh()
-            self.loop.call_later(out_s, self._back, record, self._ejections)
-
-    def _back(self, record: Record, ejections: Ejections) -> None:
-        ejections.back(record)
-        self._refresh()
-
-    def pick(self) -> Pool:
-        """The pool of the endpoint that gets the next request; Refused if there is none or the callee has enough to do."""
+    def pick(self, asker: Asker | None = None) -> Pool:
+        """The pool of the endpoint that gets the asker's request; Refused if there is none or the callee has enough to do."""
         pools = self._pools
-        if self.traffic.active >= self.limits.max_requests:
-            raise Refused(Failure.OVERFLOW, f"{self.limits.max_requests} requests")
+        if self.traffic.active >= self._most_requests:
+            self._too_many()
         if self._canary is not None and self._choose(CHANCES) < self._canary_below:
             return self._canary
         if len(pools) == 1:
             return pools[0]
         if not pools:
             raise Refused(Failure.NO_ENDPOINTS)
-        if self._config.balancing == "least-request":
-            return pools[least_request([pool.active for pool in pools], self._choose)]
-        self._last = round_robin(self._last, len(pools))
-        return pools[self._last]
+        return self._balancer.pick(asker)
 
-    def pick_other(self, tried: Pool) -> Pool:
+    def _too_many(self) -> NoReturn:
+        if self._breaking is not None and self._most_requests < self.limits.max_requests:
+            raise Refused(Failure.BREAKER_OPEN, self._breaking.refuse_request())
+        raise Refused(Failure.OVERFLOW, f"{self.limits.max_requests} requests")
+
+    def pick_other(self, tried: Pool, asker: Asker | None = None) -> Pool:
         """As `pick`, for a request that was tried already: not there again unless there is nobody else."""
-        pool = self.pick()
+        pool = self.pick(asker)
         if pool is not tried:
             return pool
         others = [each for each in self._pools if each is not tried]
@@ -246,7 +235,9 @@ class Callee:
         assert self._dialler.client is not None
         return TlsSession(self._dialler.client, server=False, offers=(protocol,))
 
-    def sweep(self, now_s: float, idle_s: float) -> None:
+    def sweep(self, now_s: float, idle_s: float, age_s: float | None) -> None:
         """What has to be done from time to time."""
+        self.outliers.sweep(now_s, self._all)
+        oldest_s = -math.inf if age_s is None else now_s - age_s
         for pool in self._all:
-            pool.sweep(now_s, idle_s * IDLE_SHARE, self._dialler.generation)
+            pool.sweep(now_s, idle_s * IDLE_SHARE, self._dialler.generation, oldest_s)

@@ -15,14 +15,16 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from meshes.builtin.proxy import grpc_messages
+from meshes.builtin.proxy.ageing import Leaving
 from meshes.builtin.proxy.body import BodyReader, chunk, last_chunk, reader
 from meshes.builtin.proxy.cluster import Callee, Trying
+from meshes.builtin.proxy.ejecting import NO_ANSWER
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.fields import CHUNKED
 from meshes.builtin.proxy.pool import Pool
 from meshes.builtin.proxy.request import RequestHead
 from meshes.builtin.proxy.response import CODED, ResponseHead
-from meshes.builtin.proxy.retrying import RETRIED_STATUSES
+from meshes.builtin.proxy.retry_conditions import Conditions
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.telemetry import Traffic
 from meshes.builtin.proxy.tls import TCP, PeerRefused, TlsSession
@@ -39,6 +41,8 @@ WAIT: Final = 2
 LINGER: Final = 3
 
 LINGER_S = 1.0
+EXPIRY_S = 5.0
+"""A connection that is too old is closed after that long without a request."""
 AHEAD_BYTES = 65536
 """What a client may send ahead of its turn before we stop reading."""
 
@@ -139,6 +143,14 @@ class Downstream(Wire):
     def shut(self) -> None:
         """Closes the connection now if it has nothing to do, else after the current response."""
         if self.is_idle:
+            self.close()
+
+    def expire(self, now_s: float) -> None:
+        """The connection is older than one may be. The next answer says that it is the last one; a client that asks for none is waited
+        for a while, as a connection that is closed just when a request is on its way costs that request."""
+        if not isinstance(self._listener, Leaving):
+            self._listener = cast("Listener", Leaving(self._listener))
+        if self.is_idle and now_s - self.touched_s > EXPIRY_S:
             self.close()
 
     # the request
@@ -274,7 +286,7 @@ class Downstream(Wire):
                 self._trying.patience.start(self)
 
     def _forward(self, callee: Callee, out: bytes) -> None:
-        pool, request = callee.pick(), self._request
+        pool, request = callee.pick(self), self._request
         assert request is not None
         self._status = 0
         ready = pool.ready[request.grpc]
@@ -299,6 +311,11 @@ class Downstream(Wire):
             self._pending = [out]
         else:
             upstream.start(self, out, request.bodiless)
+
+    @property
+    def lead(self) -> bytes:
+        """The request's head as far as it decides where the request goes."""
+        return b"" if self._request is None else self._request.lead
 
     def wants(self, attempt: int) -> bool:
         """Whether a connection asked for is still of use."""
@@ -341,16 +358,20 @@ class Downstream(Wire):
         self.hand_over(now, data)
         return now.join
 
-    def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None:
+    def respond(self, head: ResponseHead, payload: bytes, done: bool, trailers: bytes = b"") -> None:  # noqa: C901 - calls cost more
         """The response's head and what there is of its body; `trailers` are lines."""
         if done:
             self._upstream = None
         pool, failed = self._pool, head.status >= 500
         assert pool is not None
-        if pool.record is not None and (failed or pool.record.row):
-            pool.judge(failed)
+        if pool.latency is not None and not failed and not self._retried:
+            now_ns = monotonic_ns()
+            pool.latency.observe(now_ns - self._began_ns, now_ns)
+        if pool.record is not None and (failed or pool.record.listens):
+            pool.judge(head.status)
         if self._trying is not None:
-            if failed and head.status in RETRIED_STATUSES and self._again():
+            conditions = self._trying.conditions
+            if (head.status in conditions.statuses or conditions.grpc) and self._tried_in_vain(conditions, head):
                 return
             self._give_up_trying(self._trying)  # this answer is passed on
         self._status = head.status
@@ -451,6 +472,10 @@ class Downstream(Wire):
         if sum(map(len, replay)) > self._rules.buffer_bytes:
             self._replay = None
 
+    def _tried_in_vain(self, conditions: Conditions, head: ResponseHead) -> bool:
+        """Whether this answer is asked for again, and there is another try."""
+        return conditions.met(head.status, head.lead) and self._again()
+
     def _again(self) -> bool:
         """Whether there is another try; nothing of the one before is left then, and nothing of it has reached the client."""
         pool, trying = self._pool, self._trying
@@ -482,7 +507,7 @@ class Downstream(Wire):
         self._attempt += 1
         refused = None
         try:
-            pool = callee.pick_other(former)
+            pool = callee.pick_other(former, self)
             assert self._request is not None
             if not pool.ready[self._request.grpc]:
                 pool.open(self, self._attempt, grpc=self._request.grpc)
@@ -550,8 +575,8 @@ class Downstream(Wire):
         if self._pool is None:
             return
         if not self._waits:
-            self._pool.judge(failed=True)
-        if failure in _RETRIED and self._again():
+            self._pool.judge(NO_ANSWER)
+        if self._trying is not None and failure in self._trying.conditions.failures and self._again():
             return
         self._refuse(failure, detail)
 
@@ -630,15 +655,4 @@ class Downstream(Wire):
 
 
 _EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
-_RETRIED = frozenset(
-    (
-        Failure.CONNECT_FAILED,
-        Failure.CONNECT_TIMEOUT,
-        Failure.TLS_FAILED,
-        Failure.UPSTREAM_RESET,
-        Failure.STREAM_REFUSED,
-        Failure.TRY_TIMEOUT,
-    )
-)
-"""The connection failed, or broke before any answer, or the try took too long."""
 _CLIENT_FAULTS = frozenset((400, 408, 414, 417, 431, 501, 505))

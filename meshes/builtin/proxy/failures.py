@@ -29,7 +29,7 @@ class Failure(Enum):
     BREAKER_OPEN = (
         "breaker-open",
         503,
-        "the callee has as many connections and waiting requests as the circuit breaker allows",
+        "the callee has as many connections or requests as the circuit breaker allows",
     )
     CONNECT_FAILED = "connect-failed", 503, "the callee refused the connection"
     CONNECT_TIMEOUT = "connect-timeout", 504, "the callee did not accept the connection in time"

@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Protocol, cast
 
+from meshes.builtin.proxy.ageing import Ages
 from meshes.builtin.proxy.downstream import Downstream
 from meshes.builtin.proxy.failures import Failure
 from meshes.builtin.proxy.listening import BACKLOG, listening
@@ -34,6 +35,7 @@ class Connection(Protocol):
     def waits_for_client(self) -> bool: ...
     def stalled(self) -> None: ...
     def shut(self) -> None: ...
+    def expire(self, now_s: float) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -61,6 +63,7 @@ class Listener:
         self._loop = loop
         self._server: asyncio.Server | None = None
         self._open: set[Connection] = set()
+        self._ages: Ages[Connection] | None = None
         self.empty = asyncio.Event()
 
     async def bind(self, address: str, port: int) -> None:
@@ -121,8 +124,19 @@ class Listener:
 
     # what the server asks for
 
+    def limit_age(self, age_s: float | None, draw: Callable[[], float]) -> None:
+        """How old a connection may become; None: any. `draw` gives a number from 0 to 1."""
+        if age_s is None:
+            self._ages = None
+        elif self._ages is None:
+            self._ages = Ages(age_s, draw)
+        else:
+            self._ages.age_s = age_s
+
     def sweep(self, now_s: float, idle_s: float) -> None:
-        """Ends connections whose client takes too long to go on."""
+        """Ends connections whose client takes too long to go on, and those that are too old."""
+        for connection in () if self._ages is None else self._ages.expired(self._open, now_s):
+            connection.expire(now_s)
         for connection in list(self._open):
             patience_s = idle_s if connection.is_secure else min(idle_s, HANDSHAKE_S)
             if connection.waits_for_client and now_s - connection.touched_s > patience_s:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from meshes.builtin.proxy.ejecting import Record
+from meshes.builtin.proxy.ewma import Latency
 from meshes.builtin.proxy.failures import Failure, Refused
 from meshes.builtin.proxy.tls import PeerRefused
 from meshes.builtin.proxy.upstream import Upstream
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _NOTHING: Final[list[Upstream]] = []
 
 RETIRED_PER_SWEEP = 0.1
-"""Of the idle connections that carry our former certificate, per sweep: a rotation mustn't make a burst of handshakes."""
+"""Of the idle connections that carry our former certificate or are too old, per sweep: there mustn't be a burst of handshakes."""
 
 
 class Waiter(Protocol):
@@ -43,7 +44,8 @@ class Pool:
     """Connections to one endpoint. `active` counts requests in flight; `idle` is a stack, so that few stay warm.
 
     `ready` is where other requests, and gRPC's, find a connection: `idle` ones of HTTP/1.1, or the streams of `lane`, which is HTTP/2's.
-    `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected."""
+    `waiting` are requests that found as many connections as allowed; `record` is kept if the endpoint can be ejected, `latency` if the
+    balancing asks for it."""
 
     def __init__(self, callee: "Callee", endpoint: Endpoint) -> None:
         self.callee = callee
@@ -57,6 +59,7 @@ class Pool:
         self.connections = 0
         self.waiting: deque[tuple[Waiter, int]] = deque()
         self.record: Record | None = None
+        self.latency: Latency | None = None
         self.retired = False
         self.max_header_bytes = callee.limits.max_header_bytes
         self.max_headers = callee.limits.max_headers
@@ -193,10 +196,10 @@ class Pool:
         if self.lane is not None:
             self.lane.forget_gone()
 
-    def judge(self, failed: bool) -> None:
-        """Notes how the endpoint served a request; it may be left out for that."""
+    def judge(self, status: int) -> None:
+        """Notes the status of the endpoint's answer, or NO_ANSWER; it may be left out for that."""
         if self.record is not None:
-            self.callee.judge(self.record, failed)
+            self.callee.outliers.judge(self.record, status)
 
     def retire(self) -> None:
         """The endpoint is no longer one of the callee's."""
@@ -209,12 +212,16 @@ class Pool:
         if self.lane is not None:
             self.lane.retire()
 
-    def sweep(self, now_s: float, idle_s: float, generation: int) -> None:
-        """Closes connections that were idle for too long, and some of those with a former certificate."""
+    def sweep(self, now_s: float, idle_s: float, generation: int, oldest_s: float) -> None:
+        """Closes connections that were idle for too long, and some of those with a former certificate or from before `oldest_s`."""
         late = [connection for connection in self.idle if now_s - connection.touched_s > idle_s]
-        former = [connection for connection in self.idle if connection.generation != generation]
+        former = [
+            connection
+            for connection in self.idle
+            if connection.generation != generation or connection.born_s < oldest_s
+        ]
         for connection in {*late, *former[: max(1, int(len(former) * RETIRED_PER_SWEEP))]}:
             self.idle.remove(connection)
             connection.close()
         if self.lane is not None:
-            self.lane.sweep(now_s, idle_s, generation)
+            self.lane.sweep(now_s, idle_s, generation, oldest_s)

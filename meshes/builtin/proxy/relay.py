@@ -121,6 +121,9 @@ class Relay(Side):
     def shut(self) -> None:
         """Nobody can tell where in its conversation it is: it goes on until the drain is over."""
 
+    def expire(self, now_s: float) -> None:
+        """See `shut`: an age is for connections that can say that they end."""
+
     def stalled(self) -> None:
         """It never is."""
 

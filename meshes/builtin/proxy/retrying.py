@@ -1,16 +1,18 @@
 """Whether a failed try is repeated, and when: attempts, budget and waits. Pure: chance is passed in, requests are counted by callers."""
 
+import sys
 from collections.abc import Callable
 
 from meshes.builtin.policies import Retry
 
-RETRIED_STATUSES = frozenset((502, 503, 504))
+UNBOUNDED = sys.maxsize
 
 
 class Retries:
-    """The retries of one callee. `active` are those under way, `made` all so far, `denied` those that the budget forbade."""
+    """The retries of one callee. `active` are those under way, `made` all so far, `denied` those that the budget forbade, or `most`: so
+    many may be under way whatever the budget says."""
 
-    __slots__ = ("_draw", "active", "config", "denied", "made")
+    __slots__ = ("_draw", "active", "config", "denied", "made", "most")
 
     def __init__(self, config: Retry, draw: Callable[[], float]) -> None:
         """`draw` gives a number from 0 to 1."""
@@ -19,6 +21,7 @@ class Retries:
         self.active = 0
         self.made = 0
         self.denied = 0
+        self.most = UNBOUNDED
 
     def begin(self, retried: int, in_flight: int) -> float | None:
         """The seconds to wait before the next try, or None if there is none. `retried` counts this request's retries so far, `in_flight` the
@@ -30,7 +33,7 @@ class Retries:
         if retried >= config.attempts:
             return None
         if not retried:
-            if self.active >= max(config.budget_least, int(config.budget_share * in_flight)):
+            if self.active >= min(self.most, max(config.budget_least, int(config.budget_share * in_flight))):
                 self.denied += 1
                 return None
             self.active += 1

@@ -11,7 +11,7 @@ from meshes.builtin.proxy import rules as compiled
 from meshes.builtin.proxy.access_log import AccessLog
 from meshes.builtin.proxy.admin import Admin
 from meshes.builtin.proxy.authorization import Guard
-from meshes.builtin.proxy.balancing import seeded, seeded_bits
+from meshes.builtin.proxy.balancing import fraction, seeded, seeded_bits
 from meshes.builtin.proxy.cluster import Callee
 from meshes.builtin.proxy.credentials import Credentials
 from meshes.builtin.proxy.listener import Listener
@@ -76,6 +76,9 @@ class Proxy:
                 listener.rules, listener.max_connections = made, snapshot.limits.max_connections
             self._inbound.guard = self._credentials if snapshot.inbound.mtls else None
             self._inbound.accepted = accepted
+        for listening in (self._inbound, self._outbound):
+            if listening is not None:
+                listening.limit_age(snapshot.timeouts.age_s, lambda: fraction(self._choose))
         if self._capture is not None:
             self._capture.apply(snapshot, self._callees, inbound, outbound)
         await self._apply_ports(snapshot, outbound)
@@ -238,7 +241,7 @@ class Proxy:
             listener.sweep(now_s, idle_s)
             listener.flush_log()
         for callee in self._all_callees():
-            callee.sweep(now_s, idle_s)
+            callee.sweep(now_s, idle_s, self.snapshot.timeouts.age_s)
         self._sweeper = self._loop.call_later(min(idle_s / 4, 1.0), self._sweep)
 
     async def drain(self, within_s: float) -> None:

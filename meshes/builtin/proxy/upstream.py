@@ -53,9 +53,9 @@ _bodiless_heads = ResponseMemo(bodiless=True)
 
 
 class Upstream(Wire):
-    """`ready` is done when the connection may be used, or holds why not. `generation` is that of our certificate in it."""
+    """`ready` is done when the connection may be used, or holds why not. `generation` is that of our certificate in it, `born_s` when it was made."""
 
-    __slots__ = ("_buffer", "_head", "_heads", "_home", "_interim", "_reader", "generation", "owner", "ready")
+    __slots__ = ("_buffer", "_head", "_heads", "_home", "_interim", "_reader", "born_s", "generation", "owner", "ready")
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Upstream(Wire):
         self._heads = _heads
         self._interim = 0
         self.generation = generation
+        self.born_s = self.touched_s
         self.owner: Owner | None = None
         self.ready: asyncio.Future[None] = loop.create_future()
 

@@ -169,6 +169,12 @@ class Wire(asyncio.Protocol):
         """The SPIFFE id that the peer proved, "" in the clear."""
         return "" if self._tls is None else self._tls.peer
 
+    @property
+    def source(self) -> bytes:
+        """The address that the connection comes from, b"" if there is none."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return name[0].encode() if name else b""
+
     def _shake(self, data: bytes) -> None:
         tls = self._tls
         assert tls is not None

@@ -156,7 +156,18 @@ class CallingConnection(Wire):
     """`ready` is done when the peer has said how many requests it takes at once, or holds why there will be none. `generation` is that of our certificate in it; `retired` once it gets no
     new requests."""
 
-    __slots__ = ("_connection", "_flushing", "_home", "_inside", "_streams", "asked", "generation", "ready", "retired")
+    __slots__ = (
+        "_connection",
+        "_flushing",
+        "_home",
+        "_inside",
+        "_streams",
+        "asked",
+        "born_s",
+        "generation",
+        "ready",
+        "retired",
+    )
 
     def __init__(
         self,
@@ -174,6 +185,7 @@ class CallingConnection(Wire):
         self._flushing = False
         self.asked = _asked[b"http" if tls is None else b"https"]
         self.generation = generation
+        self.born_s = self.touched_s
         self.retired = False
         self.ready: asyncio.Future[None] = loop.create_future()
 

@@ -5,6 +5,7 @@ Requests that come while a connection is being made wait for it, so that a burst
 
 import asyncio
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, cast
 
 from meshes.builtin.proxy.failures import Failure
@@ -154,9 +155,9 @@ class Lane:
         for connection in list(self._connections):
             connection.retire()
 
-    def sweep(self, now_s: float, idle_s: float, generation: int) -> None:
-        """Connections that were idle for too long, or carry a former certificate, get no new requests."""
+    def sweep(self, now_s: float, idle_s: float, generation: int, oldest_s: float = -inf) -> None:
+        """Connections that were idle for too long, carry a former certificate, or are from before `oldest_s`, get no new requests."""
         for connection in list(self._connections):
             idle = not connection.streams and now_s - connection.touched_s > idle_s
-            if idle or connection.generation != generation:
+            if idle or connection.generation != generation or connection.born_s < oldest_s:
                 connection.retire()

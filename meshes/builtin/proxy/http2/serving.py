@@ -76,6 +76,11 @@ class StreamDownstream(Downstream):
         return self._carrier.peer
 
     @property
+    def source(self) -> bytes:
+        """The connection's."""
+        return self._carrier.source
+
+    @property
     def is_secure(self) -> bool:
         return True
 
@@ -298,6 +303,10 @@ class ServingConnection(Wire):
     def stalled(self) -> None:
         """Nothing was asked for too long."""
         self.shut() if not self._streams else self.abort()
+
+    def expire(self, now_s: float) -> None:  # noqa: ARG002 - GOAWAY says by itself what was not looked at
+        """The connection is older than one may be."""
+        self.shut()
 
     def shut(self) -> None:
         """No new streams; closes when those that are here are done."""

@@ -49,7 +49,7 @@ BAD: list[tuple[Edit, str]] = [
     (at("colour", value="red"), "mesh has unknown keys: colour"),
     (without("mtls"), "mesh.mtls is missing"),
     (at("mtls", value="yes"), "mesh.mtls is 'yes': it has to be true or false"),
-    (at("balancing", value="random"), "mesh.balancing is 'random': it has to be one of round-robin, least-request"),
+    (at("balancing", value="luck"), "mesh.balancing is 'luck': it has to be one of round-robin, least-request"),
     (at("leaf_lifetime_s", value=1), "mesh.leaf_lifetime_s is 1: it has to be a whole number from 2 to 2592000"),
     (at("leaf_lifetime_s", value=True), "mesh.leaf_lifetime_s is True: it has to be a whole number"),
     (at("timeouts", value=[]), "mesh.timeouts is []: it has to be an object"),

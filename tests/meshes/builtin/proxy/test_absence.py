@@ -18,8 +18,10 @@ from meshes.builtin import plan as builtin
 from meshes.builtin.control import compiler, model
 from meshes.builtin.policies import Authorization, Breaker, Ejection, Split, Tracing
 from meshes.builtin.policies import Retry as ProxyRetry
+from meshes.builtin.policies_balancing import Hash, Selection
 from meshes.builtin.proxy.access_log import AccessLog
 from meshes.builtin.proxy.authorization import Guard
+from meshes.builtin.proxy.balancing import seeded
 from meshes.builtin.proxy.credentials import Credentials
 from meshes.builtin.proxy.rules import Rules
 from meshes.builtin.proxy.server import Proxy
@@ -48,6 +50,12 @@ def with_one(name: str) -> Stage:
     return Stage(policies={name: POLICIES[name]}) if name in POLICIES else Stage(**{name: RULES[name]()})
 
 
+def ask(stage: Stage) -> None:
+    """One request, answered by whoever got it."""
+    stage.client(GET)
+    stage.callee(OK, connection=next(n for n, (upstream, _) in enumerate(stage.upstreams) if upstream.owner))
+
+
 def calls(stage: Stage, requests: int = 50) -> int:
     """Python calls of the proxy's own code, per request on a warm connection."""
     counted = 0
@@ -58,14 +66,12 @@ def calls(stage: Stage, requests: int = 50) -> int:
         return None
 
     for _ in range(2):
-        stage.client(GET)
-        stage.callee(OK)
+        ask(stage)
     former = sys.getprofile()
     sys.setprofile(count)
     try:
         for _ in range(requests):
-            stage.client(GET)
-            stage.callee(OK)
+            ask(stage)
     finally:
         sys.setprofile(former)
     assert counted % requests == 0
@@ -87,6 +93,25 @@ def test_a_request_without_policies_costs_so_many_calls() -> None:
 def test_each_policy_costs_so_many_calls_more(name: str, more: int) -> None:
     """As long as everything goes well: what fails may cost more."""
     assert calls(with_one(name)) - BARE == more
+
+
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        ({}, 1),
+        ({"balancing": "random"}, 3),
+        ({"balancing": "least-request"}, 5),
+        ({"balancing": "peak-ewma"}, 10),
+        ({"balancing": "maglev", "selection": Selection(Hash("header", "host"))}, 7),
+    ],
+)
+def test_each_balancing_costs_so_many_calls_more(settings: dict[str, Any], more: int) -> None:
+    """Where there is a choice; with one endpoint nobody is asked. Chance itself costs two calls a draw."""
+    stage = Stage(endpoints=2, policies=settings, choose=seeded(1))
+    for _ in range(20):  # both have a connection by then
+        ask(stage)
+    assert calls(stage) - BARE == more
+    assert calls(Stage(policies=settings)) - BARE == (1 if settings == {"balancing": "peak-ewma"} else 0)
 
 
 def blocks(stage: Stage, requests: int = 200) -> tuple[int, int]:

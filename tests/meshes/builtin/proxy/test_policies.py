@@ -57,6 +57,69 @@ def test_other_answers_are_final(code: int) -> None:
     assert again(stage) == b""
 
 
+TRAILERS_ONLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: %d\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("on", "statuses", "answer", "repeated"),
+    [
+        (("5xx",), None, OK.replace(b"200", b"500"), True),
+        (("connect-failure",), None, BUSY, False),
+        (("retriable-4xx",), None, OK.replace(b"200", b"409"), True),
+        (("retriable-status-codes",), (425,), OK.replace(b"200", b"425"), True),
+        (("retriable-status-codes",), (425,), BUSY, False),
+        (("unavailable",), None, TRAILERS_ONLY % 14, True),
+        (("unavailable",), None, TRAILERS_ONLY % 13, False),
+        (("unavailable", "internal"), None, TRAILERS_ONLY % 13, True),
+        ((), None, BUSY, False),
+    ],
+)
+def test_what_is_asked_for_again_is_what_the_conditions_name(
+    on: tuple[str, ...], statuses: tuple[int, ...] | None, answer: bytes, repeated: bool
+) -> None:
+    stage = retrying(retry=replace(RETRY, on=on, statuses=statuses))
+    stage.client(GET)
+    stage.to_callee()
+    stage.callee(answer)
+    assert (again(stage) == GET_SENT) == repeated
+    assert (stage.to_client() == b"") == repeated
+
+
+@pytest.mark.parametrize(("on", "repeated"), [(("connect-failure",), False), (("reset",), True), (("5xx",), True)])
+def test_a_connection_that_breaks_is_no_connection_that_fails(on: tuple[str, ...], repeated: bool) -> None:
+    stage = retrying(retry=replace(RETRY, on=on))
+    stage.client(GET)
+    stage.to_callee()
+    stage.callee_closes()
+    stage.clock.run(MOST_WAIT_S)
+    assert len(stage.waiting()) == repeated
+
+
+def test_no_more_requests_are_retried_at_once_than_the_breaker_allows() -> None:
+    stage = Stage(policies={"retry": RETRY, "breaker": Breaker(9, 9, max_retries=0)})
+    stage.client(GET)
+    stage.callee(BUSY)
+    assert status(stage.to_client()) == 503
+    assert stage.telemetry.policies["retries_denied_total", "b"]() == 1
+    reconfigure(stage, retry=RETRY, breaker=Breaker(9, 9))
+    stage.client(GET)
+    stage.callee(BUSY)
+    assert stage.to_client() == b"", "without a bound the budget alone decides"
+
+
+def test_requests_beyond_those_that_the_breaker_allows_in_flight_are_refused() -> None:
+    stage = Stage(policies={"breaker": Breaker(9, 9, max_requests=2)})
+    stage.telemetry.traffic["outbound", "b"].active = 2
+    stage.client(GET)
+    assert (status(answer := stage.to_client()), flag(answer)) == (503, "breaker-open")
+    assert stage.telemetry.policies["breaker_refused_total", "b"]() == 1
+    stage.telemetry.traffic["outbound", "b"].active = 1
+    stage.client(GET)
+    assert stage.to_callee() == GET_SENT
+    reconfigure(stage, breaker=Breaker(9, 9))
+    assert stage._callee._most_requests == Limits().max_requests
+
+
 def test_after_the_last_try_its_answer_is_passed_on() -> None:
     stage = retrying()
     stage.client(GET)
@@ -194,7 +257,7 @@ def test_a_wait_is_no_try() -> None:
     slow = Retry(2, 0.01, 0.2, 3, 0.2, 0.2)
     stage = retrying(retry=slow, request_s=0.05)
     stage.callee_pools[0].record = record = Record()
-    stage._callee._ejections = Ejections(Ejection(9, 10.0, 0.5), 1)
+    stage._callee.outliers._ejections = Ejections(Ejection(9, 10.0, 0.5), 1)
     stage.client(GET)
     stage.callee(BUSY)
     assert record.row == 1

@@ -365,6 +365,19 @@ def test_idle_connections_are_closed() -> None:
     assert endpoint.transport.is_closing()
 
 
+def test_a_connection_that_is_too_old_gets_no_new_requests() -> None:
+    play = Play()
+    Caller(play).go()
+    endpoint = play.connect()
+    born_s = play.clock.now_s
+    play.lane.sweep(born_s, 10.0, 0, born_s)
+    assert len(play.lane)
+    play.lane.sweep(born_s, 10.0, 0, born_s + 1.0)
+    assert not len(play.lane)
+    endpoint.answer(1)
+    assert endpoint.transport.is_closing()
+
+
 def test_those_that_wait_when_the_endpoint_goes_are_told() -> None:
     play = Play(streams=1, policies={"breaker": Breaker(1, 5)})
     callers = [Caller(play).go() for _ in range(3)]
